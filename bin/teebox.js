@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+/**
+ * The command. In the repository the sources run as they are, under the Node that the repository
+ * pins; an older Node that starts this file hands over to it.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const NODE_MAJOR = 24;
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const main = existsSync(at('../src/cli/main.ts')) ? '../src/cli/main.ts' : '../cli/main.js';
+const pinned = at('../node_modules/.bin/node');
+
+if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) {
+  await import(new URL(main, import.meta.url).href);
+} else if (existsSync(pinned)) {
+  const args = [at(main), ...process.argv.slice(2)];
+  const { status, signal } = spawnSync(pinned, args, { stdio: 'inherit' });
+  if (signal !== null) process.kill(process.pid, signal);
+  process.exitCode = status ?? 1;
+} else {
+  console.error(`teebox: Node ${NODE_MAJOR} or later is needed, this is ${process.version}`);
+  process.exitCode = 1;
+}

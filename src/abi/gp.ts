@@ -1,0 +1,1083 @@
+/**
+ * GlobalPlatform numbers: results, origins, parameter types, logins, property sets, object and
+ * operation constants, algorithms, object types and attributes, of the Client API (`TEEC_`) and the
+ * Internal Core API (`TEE_`).
+ *
+ * Upstream counterparts: optee_os lib/libutee/include/tee_api_defines.h and
+ * tee_api_defines_extensions.h, optee_client libteec/include/tee_client_api.h. Each constant is
+ * exported; each family is also a table from name to number. Left out: panic ids (`gp-panic.ts`),
+ * sockets (`gp-socket.ts`), structs of the TA side (`utee.ts`), the `TEE_BigInt` arithmetic,
+ * everything a client library keeps in its own memory.
+ */
+import { TEE_ISOCKET_ERROR } from './gp-socket.ts';
+import { codeName, hex32, nameOf } from './layout.ts';
+
+/* Version. Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10. */
+export const TEE_CORE_API_MAJOR_VERSION = 1;
+export const TEE_CORE_API_MINOR_VERSION = 3;
+export const TEE_CORE_API_MAINTENANCE_VERSION = 1;
+/** Major, minor and maintenance number in bits 31-24, 23-16 and 15-8. */
+export const TEE_CORE_API_VERSION =
+  (TEE_CORE_API_MAJOR_VERSION << 24) |
+  (TEE_CORE_API_MINOR_VERSION << 16) |
+  (TEE_CORE_API_MAINTENANCE_VERSION << 8);
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_HANDLE_NULL = 0;
+export const TEE_TIMEOUT_INFINITE = 0xffffffff;
+
+/* Results. Source: tee_api_defines.h and tee_api_defines_extensions.h, OP-TEE OS 4.10. */
+export const TEE_SUCCESS = 0;
+export const TEE_ERROR_CORRUPT_OBJECT = 0xf0100001;
+export const TEE_ERROR_CORRUPT_OBJECT_2 = 0xf0100002;
+export const TEE_ERROR_STORAGE_NOT_AVAILABLE = 0xf0100003;
+export const TEE_ERROR_STORAGE_NOT_AVAILABLE_2 = 0xf0100004;
+export const TEE_ERROR_UNSUPPORTED_VERSION = 0xf0100005;
+export const TEE_ERROR_CIPHERTEXT_INVALID = 0xf0100006;
+export const TEE_ERROR_GENERIC = 0xffff0000;
+export const TEE_ERROR_ACCESS_DENIED = 0xffff0001;
+export const TEE_ERROR_CANCEL = 0xffff0002;
+export const TEE_ERROR_ACCESS_CONFLICT = 0xffff0003;
+export const TEE_ERROR_EXCESS_DATA = 0xffff0004;
+export const TEE_ERROR_BAD_FORMAT = 0xffff0005;
+export const TEE_ERROR_BAD_PARAMETERS = 0xffff0006;
+export const TEE_ERROR_BAD_STATE = 0xffff0007;
+export const TEE_ERROR_ITEM_NOT_FOUND = 0xffff0008;
+export const TEE_ERROR_NOT_IMPLEMENTED = 0xffff0009;
+export const TEE_ERROR_NOT_SUPPORTED = 0xffff000a;
+export const TEE_ERROR_NO_DATA = 0xffff000b;
+export const TEE_ERROR_OUT_OF_MEMORY = 0xffff000c;
+export const TEE_ERROR_BUSY = 0xffff000d;
+export const TEE_ERROR_COMMUNICATION = 0xffff000e;
+export const TEE_ERROR_SECURITY = 0xffff000f;
+export const TEE_ERROR_SHORT_BUFFER = 0xffff0010;
+export const TEE_ERROR_EXTERNAL_CANCEL = 0xffff0011;
+export const TEE_ERROR_TIMEOUT = 0xffff3001;
+export const TEE_ERROR_OVERFLOW = 0xffff300f;
+export const TEE_ERROR_TARGET_DEAD = 0xffff3024;
+export const TEE_ERROR_STORAGE_NO_SPACE = 0xffff3041;
+export const TEE_ERROR_MAC_INVALID = 0xffff3071;
+export const TEE_ERROR_SIGNATURE_INVALID = 0xffff3072;
+export const TEE_ERROR_TIME_NOT_SET = 0xffff5000;
+export const TEE_ERROR_TIME_NEEDS_RESET = 0xffff5001;
+/** Driver initialisation must be tried again later; inside the core only. */
+export const TEE_ERROR_DEFER_DRIVER_INIT = 0x80000000;
+/** The device tree disables the node; inside the core only. */
+export const TEE_ERROR_NODE_DISABLED = 0x80000001;
+
+/** `TEE_Result` codes. TAs may return any other number. */
+export const TEE_ERROR = {
+  TEE_SUCCESS,
+  TEE_ERROR_CORRUPT_OBJECT,
+  TEE_ERROR_CORRUPT_OBJECT_2,
+  TEE_ERROR_STORAGE_NOT_AVAILABLE,
+  TEE_ERROR_STORAGE_NOT_AVAILABLE_2,
+  TEE_ERROR_UNSUPPORTED_VERSION,
+  TEE_ERROR_CIPHERTEXT_INVALID,
+  TEE_ERROR_GENERIC,
+  TEE_ERROR_ACCESS_DENIED,
+  TEE_ERROR_CANCEL,
+  TEE_ERROR_ACCESS_CONFLICT,
+  TEE_ERROR_EXCESS_DATA,
+  TEE_ERROR_BAD_FORMAT,
+  TEE_ERROR_BAD_PARAMETERS,
+  TEE_ERROR_BAD_STATE,
+  TEE_ERROR_ITEM_NOT_FOUND,
+  TEE_ERROR_NOT_IMPLEMENTED,
+  TEE_ERROR_NOT_SUPPORTED,
+  TEE_ERROR_NO_DATA,
+  TEE_ERROR_OUT_OF_MEMORY,
+  TEE_ERROR_BUSY,
+  TEE_ERROR_COMMUNICATION,
+  TEE_ERROR_SECURITY,
+  TEE_ERROR_SHORT_BUFFER,
+  TEE_ERROR_EXTERNAL_CANCEL,
+  TEE_ERROR_TIMEOUT,
+  TEE_ERROR_OVERFLOW,
+  TEE_ERROR_TARGET_DEAD,
+  TEE_ERROR_STORAGE_NO_SPACE,
+  TEE_ERROR_MAC_INVALID,
+  TEE_ERROR_SIGNATURE_INVALID,
+  TEE_ERROR_TIME_NOT_SET,
+  TEE_ERROR_TIME_NEEDS_RESET,
+  TEE_ERROR_DEFER_DRIVER_INIT,
+  TEE_ERROR_NODE_DISABLED,
+} as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_PARAM_TYPE_NONE = 0;
+export const TEE_PARAM_TYPE_VALUE_INPUT = 1;
+export const TEE_PARAM_TYPE_VALUE_OUTPUT = 2;
+export const TEE_PARAM_TYPE_VALUE_INOUT = 3;
+export const TEE_PARAM_TYPE_MEMREF_INPUT = 5;
+export const TEE_PARAM_TYPE_MEMREF_OUTPUT = 6;
+export const TEE_PARAM_TYPE_MEMREF_INOUT = 7;
+
+/** Types of a TA entry point's parameters, 4 bits each. */
+export const TEE_PARAM_TYPE = {
+  TEE_PARAM_TYPE_NONE,
+  TEE_PARAM_TYPE_VALUE_INPUT,
+  TEE_PARAM_TYPE_VALUE_OUTPUT,
+  TEE_PARAM_TYPE_VALUE_INOUT,
+  TEE_PARAM_TYPE_MEMREF_INPUT,
+  TEE_PARAM_TYPE_MEMREF_OUTPUT,
+  TEE_PARAM_TYPE_MEMREF_INOUT,
+} as const;
+
+/** Not a GP constant: parameters of an operation. */
+export const TEE_NUM_PARAMS = 4;
+
+/** Packs four parameter types. */
+export function TEE_PARAM_TYPES(t0: number, t1: number, t2: number, t3: number): number {
+  return t0 | (t1 << 4) | (t2 << 8) | (t3 << 12);
+}
+
+/** Type of parameter `i`. */
+export function TEE_PARAM_TYPE_GET(types: number, i: number): number {
+  return (types >>> (i * 4)) & 0xf;
+}
+
+/** The contribution of parameter `i` to packed types. */
+export function TEE_PARAM_TYPE_SET(type: number, i: number): number {
+  return (type & 0xf) << (i * 4);
+}
+
+/* Logins. Source: tee_api_defines.h and tee_api_defines_extensions.h, OP-TEE OS 4.10. */
+export const TEE_LOGIN_PUBLIC = 0;
+export const TEE_LOGIN_USER = 1;
+export const TEE_LOGIN_GROUP = 2;
+export const TEE_LOGIN_APPLICATION = 4;
+export const TEE_LOGIN_APPLICATION_USER = 5;
+export const TEE_LOGIN_APPLICATION_GROUP = 6;
+export const TEE_LOGIN_TRUSTED_APP = 0xf0000000;
+export const TEE_LOGIN_REE_KERNEL = 0x80000000;
+
+/** Login types as a TA sees them in `gpd.client.identity`. */
+export const TEE_LOGIN = {
+  TEE_LOGIN_PUBLIC,
+  TEE_LOGIN_USER,
+  TEE_LOGIN_GROUP,
+  TEE_LOGIN_APPLICATION,
+  TEE_LOGIN_APPLICATION_USER,
+  TEE_LOGIN_APPLICATION_GROUP,
+  TEE_LOGIN_TRUSTED_APP,
+  TEE_LOGIN_REE_KERNEL,
+} as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_ORIGIN_API = 1;
+export const TEE_ORIGIN_COMMS = 2;
+export const TEE_ORIGIN_TEE = 3;
+export const TEE_ORIGIN_TRUSTED_APP = 4;
+
+/** Who produced a result. */
+export const TEE_ORIGIN = {
+  TEE_ORIGIN_API,
+  TEE_ORIGIN_COMMS,
+  TEE_ORIGIN_TEE,
+  TEE_ORIGIN_TRUSTED_APP,
+} as const;
+
+/* Property sets: pseudo handles. Source: tee_api_defines.h, OP-TEE OS 4.10. */
+export const TEE_PROPSET_TEE_IMPLEMENTATION = 0xfffffffd;
+export const TEE_PROPSET_CURRENT_CLIENT = 0xfffffffe;
+export const TEE_PROPSET_CURRENT_TA = 0xffffffff;
+
+/** Pseudo handles of the property sets. */
+export const TEE_PROPSET = {
+  TEE_PROPSET_TEE_IMPLEMENTATION,
+  TEE_PROPSET_CURRENT_CLIENT,
+  TEE_PROPSET_CURRENT_TA,
+} as const;
+
+/* Source: tee_api_defines.h and tee_api_defines_extensions.h, OP-TEE OS 4.10. */
+export const TEE_MEMORY_ACCESS_READ = 0x00000001;
+export const TEE_MEMORY_ACCESS_WRITE = 0x00000002;
+export const TEE_MEMORY_ACCESS_ANY_OWNER = 0x00000004;
+export const TEE_MEMORY_ACCESS_NONSECURE = 0x10000000;
+export const TEE_MEMORY_ACCESS_SECURE = 0x20000000;
+
+/** Flags of TEE_CheckMemoryAccessRights. */
+export const TEE_MEMORY_ACCESS = {
+  TEE_MEMORY_ACCESS_READ,
+  TEE_MEMORY_ACCESS_WRITE,
+  TEE_MEMORY_ACCESS_ANY_OWNER,
+  TEE_MEMORY_ACCESS_NONSECURE,
+  TEE_MEMORY_ACCESS_SECURE,
+} as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_MALLOC_FILL_ZERO = 0;
+export const TEE_MALLOC_NO_FILL = 1;
+export const TEE_MALLOC_NO_SHARE = 2;
+
+/** Hints of TEE_Malloc. */
+export const TEE_MALLOC = {
+  TEE_MALLOC_FILL_ZERO,
+  TEE_MALLOC_NO_FILL,
+  TEE_MALLOC_NO_SHARE,
+} as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_DATA_SEEK_SET = 0;
+export const TEE_DATA_SEEK_CUR = 1;
+export const TEE_DATA_SEEK_END = 2;
+export const TEE_WHENCE_ILLEGAL_VALUE = 0x7fffffff;
+
+/** TEE_Whence. */
+export const TEE_WHENCE = {
+  TEE_DATA_SEEK_SET,
+  TEE_DATA_SEEK_CUR,
+  TEE_DATA_SEEK_END,
+  TEE_WHENCE_ILLEGAL_VALUE,
+} as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_MODE_ENCRYPT = 0;
+export const TEE_MODE_DECRYPT = 1;
+export const TEE_MODE_SIGN = 2;
+export const TEE_MODE_VERIFY = 3;
+export const TEE_MODE_MAC = 4;
+export const TEE_MODE_DIGEST = 5;
+export const TEE_MODE_DERIVE = 6;
+export const TEE_MODE_ILLEGAL_VALUE = 0x7fffffff;
+
+/** TEE_OperationMode. */
+export const TEE_MODE = {
+  TEE_MODE_ENCRYPT,
+  TEE_MODE_DECRYPT,
+  TEE_MODE_SIGN,
+  TEE_MODE_VERIFY,
+  TEE_MODE_MAC,
+  TEE_MODE_DIGEST,
+  TEE_MODE_DERIVE,
+  TEE_MODE_ILLEGAL_VALUE,
+} as const;
+
+/* Source: tee_api_defines.h and tee_api_defines_extensions.h, OP-TEE OS 4.10. */
+export const TEE_STORAGE_PRIVATE = 1;
+export const TEE_STORAGE_PRIVATE_REE = 0x80000000;
+export const TEE_STORAGE_PRIVATE_RPMB = 0x80000100;
+export const TEE_STORAGE_PRIVATE_SQL_RESERVED = 0x80000200;
+
+/** Storage ids. */
+export const TEE_STORAGE = {
+  TEE_STORAGE_PRIVATE,
+  TEE_STORAGE_PRIVATE_REE,
+  TEE_STORAGE_PRIVATE_RPMB,
+  TEE_STORAGE_PRIVATE_SQL_RESERVED,
+} as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_DATA_FLAG_ACCESS_READ = 0x00000001;
+export const TEE_DATA_FLAG_ACCESS_WRITE = 0x00000002;
+export const TEE_DATA_FLAG_ACCESS_WRITE_META = 0x00000004;
+export const TEE_DATA_FLAG_SHARE_READ = 0x00000010;
+export const TEE_DATA_FLAG_SHARE_WRITE = 0x00000020;
+export const TEE_DATA_FLAG_OVERWRITE = 0x00000400;
+
+/** How a persistent object is opened. */
+export const TEE_DATA_FLAG = {
+  TEE_DATA_FLAG_ACCESS_READ,
+  TEE_DATA_FLAG_ACCESS_WRITE,
+  TEE_DATA_FLAG_ACCESS_WRITE_META,
+  TEE_DATA_FLAG_SHARE_READ,
+  TEE_DATA_FLAG_SHARE_WRITE,
+  TEE_DATA_FLAG_OVERWRITE,
+} as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_DATA_MAX_POSITION = 0xffffffff;
+export const TEE_OBJECT_ID_MAX_LEN = 64;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_USAGE_EXTRACTABLE = 0x00000001;
+export const TEE_USAGE_ENCRYPT = 0x00000002;
+export const TEE_USAGE_DECRYPT = 0x00000004;
+export const TEE_USAGE_MAC = 0x00000008;
+export const TEE_USAGE_SIGN = 0x00000010;
+export const TEE_USAGE_VERIFY = 0x00000020;
+export const TEE_USAGE_DERIVE = 0x00000040;
+
+/** objectUsage bits. */
+export const TEE_USAGE = {
+  TEE_USAGE_EXTRACTABLE,
+  TEE_USAGE_ENCRYPT,
+  TEE_USAGE_DECRYPT,
+  TEE_USAGE_MAC,
+  TEE_USAGE_SIGN,
+  TEE_USAGE_VERIFY,
+  TEE_USAGE_DERIVE,
+} as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_HANDLE_FLAG_PERSISTENT = 0x00010000;
+export const TEE_HANDLE_FLAG_INITIALIZED = 0x00020000;
+export const TEE_HANDLE_FLAG_KEY_SET = 0x00040000;
+export const TEE_HANDLE_FLAG_EXPECT_TWO_KEYS = 0x00080000;
+export const TEE_HANDLE_FLAG_EXTRACTING = 0x00100000;
+
+/** handleFlags of objects and operations. */
+export const TEE_HANDLE_FLAG = {
+  TEE_HANDLE_FLAG_PERSISTENT,
+  TEE_HANDLE_FLAG_INITIALIZED,
+  TEE_HANDLE_FLAG_KEY_SET,
+  TEE_HANDLE_FLAG_EXPECT_TWO_KEYS,
+  TEE_HANDLE_FLAG_EXTRACTING,
+} as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_OPERATION_CIPHER = 1;
+export const TEE_OPERATION_MAC = 3;
+export const TEE_OPERATION_AE = 4;
+export const TEE_OPERATION_DIGEST = 5;
+export const TEE_OPERATION_ASYMMETRIC_CIPHER = 6;
+export const TEE_OPERATION_ASYMMETRIC_SIGNATURE = 7;
+export const TEE_OPERATION_KEY_DERIVATION = 8;
+
+/** Operation classes: bits 31-28 of most algorithm ids. */
+export const TEE_OPERATION = {
+  TEE_OPERATION_CIPHER,
+  TEE_OPERATION_MAC,
+  TEE_OPERATION_AE,
+  TEE_OPERATION_DIGEST,
+  TEE_OPERATION_ASYMMETRIC_CIPHER,
+  TEE_OPERATION_ASYMMETRIC_SIGNATURE,
+  TEE_OPERATION_KEY_DERIVATION,
+} as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_OPERATION_STATE_INITIAL = 0;
+export const TEE_OPERATION_STATE_ACTIVE = 1;
+export const TEE_OPERATION_STATE_EXTRACTING = 2;
+
+/** operationState of TEE_OperationInfoMultiple. */
+export const TEE_OPERATION_STATE = {
+  TEE_OPERATION_STATE_INITIAL,
+  TEE_OPERATION_STATE_ACTIVE,
+  TEE_OPERATION_STATE_EXTRACTING,
+} as const;
+
+/* Algorithms. Source: tee_api_defines.h, OP-TEE OS 4.10. */
+export const TEE_ALG_AES_ECB_NOPAD = 0x10000010;
+export const TEE_ALG_AES_CBC_NOPAD = 0x10000110;
+export const TEE_ALG_AES_CTR = 0x10000210;
+export const TEE_ALG_AES_CTS = 0x10000310;
+export const TEE_ALG_AES_XTS = 0x10000410;
+export const TEE_ALG_AES_CBC_MAC_NOPAD = 0x30000110;
+export const TEE_ALG_AES_CBC_MAC_PKCS5 = 0x30000510;
+export const TEE_ALG_AES_CMAC = 0x30000610;
+export const TEE_ALG_AES_CCM = 0x40000710;
+export const TEE_ALG_AES_GCM = 0x40000810;
+export const TEE_ALG_DES_ECB_NOPAD = 0x10000011;
+export const TEE_ALG_DES_CBC_NOPAD = 0x10000111;
+export const TEE_ALG_DES_CBC_MAC_NOPAD = 0x30000111;
+export const TEE_ALG_DES_CBC_MAC_PKCS5 = 0x30000511;
+export const TEE_ALG_DES3_ECB_NOPAD = 0x10000013;
+export const TEE_ALG_DES3_CBC_NOPAD = 0x10000113;
+export const TEE_ALG_DES3_CBC_MAC_NOPAD = 0x30000113;
+export const TEE_ALG_DES3_CBC_MAC_PKCS5 = 0x30000513;
+export const TEE_ALG_SM4_ECB_NOPAD = 0x10000014;
+export const TEE_ALG_SM4_CBC_NOPAD = 0x10000114;
+export const TEE_ALG_SM4_CTR = 0x10000214;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_MD5 = 0x70001830;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_SHA1 = 0x70002830;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_SHA224 = 0x70003830;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_SHA256 = 0x70004830;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_SHA384 = 0x70005830;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_SHA512 = 0x70006830;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_MD5SHA1 = 0x7000f830;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_SHA3_224 = 0x70008830;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_SHA3_256 = 0x70009830;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_SHA3_384 = 0x7000a830;
+export const TEE_ALG_RSASSA_PKCS1_V1_5_SHA3_512 = 0x7000b830;
+export const TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA1 = 0x70212930;
+export const TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA224 = 0x70313930;
+export const TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA256 = 0x70414930;
+export const TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA384 = 0x70515930;
+export const TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA512 = 0x70616930;
+export const TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA3_224 = 0x70818930;
+export const TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA3_256 = 0x70919930;
+export const TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA3_384 = 0x70a1a930;
+export const TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA3_512 = 0x70b1b930;
+export const TEE_ALG_RSAES_PKCS1_V1_5 = 0x60000130;
+export const TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1 = 0x60210230;
+export const TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224 = 0x60310230;
+export const TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256 = 0x60410230;
+export const TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384 = 0x60510230;
+export const TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512 = 0x60610230;
+export const TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA3_224 = 0x60810230;
+export const TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA3_256 = 0x60910230;
+export const TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA3_384 = 0x60a10230;
+export const TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA3_512 = 0x60b10230;
+export const TEE_ALG_RSA_NOPAD = 0x60000030;
+export const TEE_ALG_DSA_SHA1 = 0x70002131;
+export const TEE_ALG_DSA_SHA224 = 0x70003131;
+export const TEE_ALG_DSA_SHA256 = 0x70004131;
+export const TEE_ALG_DSA_SHA3_224 = 0x70008131;
+export const TEE_ALG_DSA_SHA3_256 = 0x70009131;
+export const TEE_ALG_DSA_SHA3_384 = 0x7000a131;
+export const TEE_ALG_DSA_SHA3_512 = 0x7000b131;
+export const TEE_ALG_SM2_DSA_SM3 = 0x70006045;
+export const TEE_ALG_DH_DERIVE_SHARED_SECRET = 0x80000032;
+export const TEE_ALG_SM2_KEP = 0x60000045;
+export const TEE_ALG_MD5 = 0x50000001;
+export const TEE_ALG_SHA1 = 0x50000002;
+export const TEE_ALG_SHA224 = 0x50000003;
+export const TEE_ALG_SHA256 = 0x50000004;
+export const TEE_ALG_SHA384 = 0x50000005;
+export const TEE_ALG_SHA512 = 0x50000006;
+export const TEE_ALG_SHA3_224 = 0x50000008;
+export const TEE_ALG_SHA3_256 = 0x50000009;
+export const TEE_ALG_SHA3_384 = 0x5000000a;
+export const TEE_ALG_SHA3_512 = 0x5000000b;
+export const TEE_ALG_MD5SHA1 = 0x5000000f;
+export const TEE_ALG_HMAC_MD5 = 0x30000001;
+export const TEE_ALG_HMAC_SHA1 = 0x30000002;
+export const TEE_ALG_HMAC_SHA224 = 0x30000003;
+export const TEE_ALG_HMAC_SHA256 = 0x30000004;
+export const TEE_ALG_HMAC_SHA384 = 0x30000005;
+export const TEE_ALG_HMAC_SHA512 = 0x30000006;
+export const TEE_ALG_HMAC_SM3 = 0x30000007;
+export const TEE_ALG_HMAC_SHA3_224 = 0x30000008;
+export const TEE_ALG_HMAC_SHA3_256 = 0x30000009;
+export const TEE_ALG_HMAC_SHA3_384 = 0x3000000a;
+export const TEE_ALG_HMAC_SHA3_512 = 0x3000000b;
+export const TEE_ALG_ECDH_DERIVE_SHARED_SECRET = 0x80000042;
+export const TEE_ALG_ECDSA_SHA1 = 0x70001042;
+export const TEE_ALG_ECDSA_SHA224 = 0x70002042;
+export const TEE_ALG_ECDSA_SHA256 = 0x70003042;
+export const TEE_ALG_ECDSA_SHA384 = 0x70004042;
+export const TEE_ALG_ECDSA_SHA512 = 0x70005042;
+export const TEE_ALG_ECDSA_SHA3_224 = 0x70006042;
+export const TEE_ALG_ECDSA_SHA3_256 = 0x70007042;
+export const TEE_ALG_ECDSA_SHA3_384 = 0x70008042;
+export const TEE_ALG_ECDSA_SHA3_512 = 0x70009042;
+export const TEE_ALG_ED25519 = 0x70006043;
+export const TEE_ALG_ED448 = 0x70006044;
+export const TEE_ALG_SM2_PKE = 0x80000046;
+export const TEE_ALG_HKDF = 0x80000047;
+export const TEE_ALG_SM3 = 0x50000007;
+export const TEE_ALG_X25519 = 0x80000044;
+export const TEE_ALG_X448 = 0x80000045;
+export const TEE_ALG_SM4_ECB_PKCS5 = 0x10000015;
+export const TEE_ALG_SM4_CBC_PKCS5 = 0x10000115;
+export const TEE_ALG_ILLEGAL_VALUE = 0xefffffff;
+export const TEE_ALG_SHAKE128 = 0x50000101;
+export const TEE_ALG_SHAKE256 = 0x50000102;
+
+/* Algorithms, OP-TEE's own. Source: tee_api_defines_extensions.h, OP-TEE OS 4.10. */
+export const TEE_ALG_RSASSA_PKCS1_PSS_MGF1_MD5 = 0xf0111930;
+export const TEE_ALG_RSAES_PKCS1_OAEP_MGF1_MD5 = 0xf0110230;
+export const TEE_ALG_HKDF_MD5_DERIVE_KEY = 0x800010c0;
+export const TEE_ALG_HKDF_SHA1_DERIVE_KEY = 0x800020c0;
+export const TEE_ALG_HKDF_SHA224_DERIVE_KEY = 0x800030c0;
+export const TEE_ALG_HKDF_SHA256_DERIVE_KEY = 0x800040c0;
+export const TEE_ALG_HKDF_SHA384_DERIVE_KEY = 0x800050c0;
+export const TEE_ALG_HKDF_SHA512_DERIVE_KEY = 0x800060c0;
+export const TEE_ALG_CONCAT_KDF_SHA1_DERIVE_KEY = 0x800020c1;
+export const TEE_ALG_CONCAT_KDF_SHA224_DERIVE_KEY = 0x800030c1;
+export const TEE_ALG_CONCAT_KDF_SHA256_DERIVE_KEY = 0x800040c1;
+export const TEE_ALG_CONCAT_KDF_SHA384_DERIVE_KEY = 0x800050c1;
+export const TEE_ALG_CONCAT_KDF_SHA512_DERIVE_KEY = 0x800060c1;
+export const TEE_ALG_PBKDF2_HMAC_SHA1_DERIVE_KEY = 0x800020c2;
+export const TEE_ALG_PBKDF2_HMAC_SHA224_DERIVE_KEY = 0x800030c2;
+export const TEE_ALG_PBKDF2_HMAC_SHA256_DERIVE_KEY = 0x800040c2;
+export const TEE_ALG_PBKDF2_HMAC_SHA384_DERIVE_KEY = 0x800050c2;
+export const TEE_ALG_PBKDF2_HMAC_SHA512_DERIVE_KEY = 0x800060c2;
+export const TEE_ALG_PBKDF2_HMAC_SM3_DERIVE_KEY = 0x800070c2;
+export const TEE_ALG_RSASSA_PKCS1_V1_5 = 0xf0000830;
+export const TEE_ALG_DES3_CMAC = 0xf0000613;
+export const TEE_ALG_SM4_XTS = 0xf0000414;
+
+/** Algorithm ids. */
+export const TEE_ALG = {
+  TEE_ALG_AES_ECB_NOPAD,
+  TEE_ALG_AES_CBC_NOPAD,
+  TEE_ALG_AES_CTR,
+  TEE_ALG_AES_CTS,
+  TEE_ALG_AES_XTS,
+  TEE_ALG_AES_CBC_MAC_NOPAD,
+  TEE_ALG_AES_CBC_MAC_PKCS5,
+  TEE_ALG_AES_CMAC,
+  TEE_ALG_AES_CCM,
+  TEE_ALG_AES_GCM,
+  TEE_ALG_DES_ECB_NOPAD,
+  TEE_ALG_DES_CBC_NOPAD,
+  TEE_ALG_DES_CBC_MAC_NOPAD,
+  TEE_ALG_DES_CBC_MAC_PKCS5,
+  TEE_ALG_DES3_ECB_NOPAD,
+  TEE_ALG_DES3_CBC_NOPAD,
+  TEE_ALG_DES3_CBC_MAC_NOPAD,
+  TEE_ALG_DES3_CBC_MAC_PKCS5,
+  TEE_ALG_SM4_ECB_NOPAD,
+  TEE_ALG_SM4_CBC_NOPAD,
+  TEE_ALG_SM4_CTR,
+  TEE_ALG_RSASSA_PKCS1_V1_5_MD5,
+  TEE_ALG_RSASSA_PKCS1_V1_5_SHA1,
+  TEE_ALG_RSASSA_PKCS1_V1_5_SHA224,
+  TEE_ALG_RSASSA_PKCS1_V1_5_SHA256,
+  TEE_ALG_RSASSA_PKCS1_V1_5_SHA384,
+  TEE_ALG_RSASSA_PKCS1_V1_5_SHA512,
+  TEE_ALG_RSASSA_PKCS1_V1_5_MD5SHA1,
+  TEE_ALG_RSASSA_PKCS1_V1_5_SHA3_224,
+  TEE_ALG_RSASSA_PKCS1_V1_5_SHA3_256,
+  TEE_ALG_RSASSA_PKCS1_V1_5_SHA3_384,
+  TEE_ALG_RSASSA_PKCS1_V1_5_SHA3_512,
+  TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA1,
+  TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA224,
+  TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA256,
+  TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA384,
+  TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA512,
+  TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA3_224,
+  TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA3_256,
+  TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA3_384,
+  TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA3_512,
+  TEE_ALG_RSAES_PKCS1_V1_5,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA3_224,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA3_256,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA3_384,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA3_512,
+  TEE_ALG_RSA_NOPAD,
+  TEE_ALG_DSA_SHA1,
+  TEE_ALG_DSA_SHA224,
+  TEE_ALG_DSA_SHA256,
+  TEE_ALG_DSA_SHA3_224,
+  TEE_ALG_DSA_SHA3_256,
+  TEE_ALG_DSA_SHA3_384,
+  TEE_ALG_DSA_SHA3_512,
+  TEE_ALG_SM2_DSA_SM3,
+  TEE_ALG_DH_DERIVE_SHARED_SECRET,
+  TEE_ALG_SM2_KEP,
+  TEE_ALG_MD5,
+  TEE_ALG_SHA1,
+  TEE_ALG_SHA224,
+  TEE_ALG_SHA256,
+  TEE_ALG_SHA384,
+  TEE_ALG_SHA512,
+  TEE_ALG_SHA3_224,
+  TEE_ALG_SHA3_256,
+  TEE_ALG_SHA3_384,
+  TEE_ALG_SHA3_512,
+  TEE_ALG_MD5SHA1,
+  TEE_ALG_HMAC_MD5,
+  TEE_ALG_HMAC_SHA1,
+  TEE_ALG_HMAC_SHA224,
+  TEE_ALG_HMAC_SHA256,
+  TEE_ALG_HMAC_SHA384,
+  TEE_ALG_HMAC_SHA512,
+  TEE_ALG_HMAC_SM3,
+  TEE_ALG_HMAC_SHA3_224,
+  TEE_ALG_HMAC_SHA3_256,
+  TEE_ALG_HMAC_SHA3_384,
+  TEE_ALG_HMAC_SHA3_512,
+  TEE_ALG_ECDH_DERIVE_SHARED_SECRET,
+  TEE_ALG_ECDSA_SHA1,
+  TEE_ALG_ECDSA_SHA224,
+  TEE_ALG_ECDSA_SHA256,
+  TEE_ALG_ECDSA_SHA384,
+  TEE_ALG_ECDSA_SHA512,
+  TEE_ALG_ECDSA_SHA3_224,
+  TEE_ALG_ECDSA_SHA3_256,
+  TEE_ALG_ECDSA_SHA3_384,
+  TEE_ALG_ECDSA_SHA3_512,
+  TEE_ALG_ED25519,
+  TEE_ALG_ED448,
+  TEE_ALG_SM2_PKE,
+  TEE_ALG_HKDF,
+  TEE_ALG_SM3,
+  TEE_ALG_X25519,
+  TEE_ALG_X448,
+  TEE_ALG_SM4_ECB_PKCS5,
+  TEE_ALG_SM4_CBC_PKCS5,
+  TEE_ALG_ILLEGAL_VALUE,
+  TEE_ALG_SHAKE128,
+  TEE_ALG_SHAKE256,
+  TEE_ALG_RSASSA_PKCS1_PSS_MGF1_MD5,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_MD5,
+  TEE_ALG_HKDF_MD5_DERIVE_KEY,
+  TEE_ALG_HKDF_SHA1_DERIVE_KEY,
+  TEE_ALG_HKDF_SHA224_DERIVE_KEY,
+  TEE_ALG_HKDF_SHA256_DERIVE_KEY,
+  TEE_ALG_HKDF_SHA384_DERIVE_KEY,
+  TEE_ALG_HKDF_SHA512_DERIVE_KEY,
+  TEE_ALG_CONCAT_KDF_SHA1_DERIVE_KEY,
+  TEE_ALG_CONCAT_KDF_SHA224_DERIVE_KEY,
+  TEE_ALG_CONCAT_KDF_SHA256_DERIVE_KEY,
+  TEE_ALG_CONCAT_KDF_SHA384_DERIVE_KEY,
+  TEE_ALG_CONCAT_KDF_SHA512_DERIVE_KEY,
+  TEE_ALG_PBKDF2_HMAC_SHA1_DERIVE_KEY,
+  TEE_ALG_PBKDF2_HMAC_SHA224_DERIVE_KEY,
+  TEE_ALG_PBKDF2_HMAC_SHA256_DERIVE_KEY,
+  TEE_ALG_PBKDF2_HMAC_SHA384_DERIVE_KEY,
+  TEE_ALG_PBKDF2_HMAC_SHA512_DERIVE_KEY,
+  TEE_ALG_PBKDF2_HMAC_SM3_DERIVE_KEY,
+  TEE_ALG_RSASSA_PKCS1_V1_5,
+  TEE_ALG_DES3_CMAC,
+  TEE_ALG_SM4_XTS,
+} as const;
+
+/*
+ * Deprecated names from before GP 1.2 decoupled curve and hash; they alias the ids above.
+ * Source: tee_api_defines.h, OP-TEE OS 4.10.
+ */
+export const TEE_ALG_ECDSA_P192 = TEE_ALG_ECDSA_SHA1;
+export const TEE_ALG_ECDSA_P224 = TEE_ALG_ECDSA_SHA224;
+export const TEE_ALG_ECDSA_P256 = TEE_ALG_ECDSA_SHA256;
+export const TEE_ALG_ECDSA_P384 = TEE_ALG_ECDSA_SHA384;
+export const TEE_ALG_ECDSA_P521 = TEE_ALG_ECDSA_SHA512;
+export const TEE_ALG_ECDH_P192 = TEE_ALG_ECDH_DERIVE_SHARED_SECRET;
+export const TEE_ALG_ECDH_P224 = TEE_ALG_ECDH_DERIVE_SHARED_SECRET;
+export const TEE_ALG_ECDH_P256 = TEE_ALG_ECDH_DERIVE_SHARED_SECRET;
+export const TEE_ALG_ECDH_P384 = TEE_ALG_ECDH_DERIVE_SHARED_SECRET;
+export const TEE_ALG_ECDH_P521 = TEE_ALG_ECDH_DERIVE_SHARED_SECRET;
+
+/** Deprecated aliases of `TEE_ALG`. */
+export const TEE_ALG_DEPRECATED = {
+  TEE_ALG_ECDSA_P192,
+  TEE_ALG_ECDSA_P224,
+  TEE_ALG_ECDSA_P256,
+  TEE_ALG_ECDSA_P384,
+  TEE_ALG_ECDSA_P521,
+  TEE_ALG_ECDH_P192,
+  TEE_ALG_ECDH_P224,
+  TEE_ALG_ECDH_P256,
+  TEE_ALG_ECDH_P384,
+  TEE_ALG_ECDH_P521,
+} as const;
+
+/*
+ * Ids of GP 1.0 for EC algorithms, still accepted from TAs built against it.
+ * Source: tee_api_defines.h, OP-TEE OS 4.10.
+ */
+export const __OPTEE_ALG_ECDSA_P192 = 0x70001041;
+export const __OPTEE_ALG_ECDSA_P224 = 0x70002041;
+export const __OPTEE_ALG_ECDSA_P256 = 0x70003041;
+export const __OPTEE_ALG_ECDSA_P384 = 0x70004041;
+export const __OPTEE_ALG_ECDSA_P521 = 0x70005041;
+export const __OPTEE_ALG_ECDH_P192 = 0x80001042;
+export const __OPTEE_ALG_ECDH_P224 = 0x80002042;
+export const __OPTEE_ALG_ECDH_P256 = 0x80003042;
+export const __OPTEE_ALG_ECDH_P384 = 0x80004042;
+export const __OPTEE_ALG_ECDH_P521 = 0x80005042;
+
+/** GP 1.0 ids, kept for old TAs. */
+export const OPTEE_ALG_COMPAT = {
+  __OPTEE_ALG_ECDSA_P192,
+  __OPTEE_ALG_ECDSA_P224,
+  __OPTEE_ALG_ECDSA_P256,
+  __OPTEE_ALG_ECDSA_P384,
+  __OPTEE_ALG_ECDSA_P521,
+  __OPTEE_ALG_ECDH_P192,
+  __OPTEE_ALG_ECDH_P224,
+  __OPTEE_ALG_ECDH_P256,
+  __OPTEE_ALG_ECDH_P384,
+  __OPTEE_ALG_ECDH_P521,
+} as const;
+
+/* Object types. Source: tee_api_defines.h and tee_api_defines_extensions.h, OP-TEE OS 4.10. */
+export const TEE_TYPE_AES = 0xa0000010;
+export const TEE_TYPE_DES = 0xa0000011;
+export const TEE_TYPE_DES3 = 0xa0000013;
+export const TEE_TYPE_SM4 = 0xa0000014;
+export const TEE_TYPE_HMAC_MD5 = 0xa0000001;
+export const TEE_TYPE_HMAC_SHA1 = 0xa0000002;
+export const TEE_TYPE_HMAC_SHA224 = 0xa0000003;
+export const TEE_TYPE_HMAC_SHA256 = 0xa0000004;
+export const TEE_TYPE_HMAC_SHA384 = 0xa0000005;
+export const TEE_TYPE_HMAC_SHA512 = 0xa0000006;
+export const TEE_TYPE_HMAC_SM3 = 0xa0000007;
+export const TEE_TYPE_HMAC_SHA3_224 = 0xa0000008;
+export const TEE_TYPE_HMAC_SHA3_256 = 0xa0000009;
+export const TEE_TYPE_HMAC_SHA3_384 = 0xa000000a;
+export const TEE_TYPE_HMAC_SHA3_512 = 0xa000000b;
+export const TEE_TYPE_RSA_PUBLIC_KEY = 0xa0000030;
+export const TEE_TYPE_RSA_KEYPAIR = 0xa1000030;
+export const TEE_TYPE_DSA_PUBLIC_KEY = 0xa0000031;
+export const TEE_TYPE_DSA_KEYPAIR = 0xa1000031;
+export const TEE_TYPE_DH_KEYPAIR = 0xa1000032;
+export const TEE_TYPE_ECDSA_PUBLIC_KEY = 0xa0000041;
+export const TEE_TYPE_ECDSA_KEYPAIR = 0xa1000041;
+export const TEE_TYPE_ECDH_PUBLIC_KEY = 0xa0000042;
+export const TEE_TYPE_ECDH_KEYPAIR = 0xa1000042;
+export const TEE_TYPE_ED25519_PUBLIC_KEY = 0xa0000043;
+export const TEE_TYPE_ED25519_KEYPAIR = 0xa1000043;
+export const TEE_TYPE_ED448_PUBLIC_KEY = 0xa0000048;
+export const TEE_TYPE_ED448_KEYPAIR = 0xa1000048;
+export const TEE_TYPE_X448_PUBLIC_KEY = 0xa0000049;
+export const TEE_TYPE_X448_KEYPAIR = 0xa1000049;
+export const TEE_TYPE_SM2_DSA_PUBLIC_KEY = 0xa0000045;
+export const TEE_TYPE_SM2_DSA_KEYPAIR = 0xa1000045;
+export const TEE_TYPE_SM2_KEP_PUBLIC_KEY = 0xa0000046;
+export const TEE_TYPE_SM2_KEP_KEYPAIR = 0xa1000046;
+export const TEE_TYPE_SM2_PKE_PUBLIC_KEY = 0xa0000047;
+export const TEE_TYPE_SM2_PKE_KEYPAIR = 0xa1000047;
+export const TEE_TYPE_HKDF = 0xa000004a;
+export const TEE_TYPE_GENERIC_SECRET = 0xa0000000;
+export const TEE_TYPE_CORRUPTED_OBJECT = 0xa00000be;
+export const TEE_TYPE_DATA = 0xa00000bf;
+export const TEE_TYPE_X25519_PUBLIC_KEY = 0xa0000044;
+export const TEE_TYPE_X25519_KEYPAIR = 0xa1000044;
+export const TEE_TYPE_ILLEGAL_VALUE = 0xefffffff;
+export const TEE_TYPE_HKDF_IKM = 0xa10000c0;
+export const TEE_TYPE_CONCAT_KDF_Z = 0xa10000c1;
+export const TEE_TYPE_PBKDF2_PASSWORD = 0xa10000c2;
+
+/** Object types; bit 24 marks key pairs. */
+export const TEE_TYPE = {
+  TEE_TYPE_AES,
+  TEE_TYPE_DES,
+  TEE_TYPE_DES3,
+  TEE_TYPE_SM4,
+  TEE_TYPE_HMAC_MD5,
+  TEE_TYPE_HMAC_SHA1,
+  TEE_TYPE_HMAC_SHA224,
+  TEE_TYPE_HMAC_SHA256,
+  TEE_TYPE_HMAC_SHA384,
+  TEE_TYPE_HMAC_SHA512,
+  TEE_TYPE_HMAC_SM3,
+  TEE_TYPE_HMAC_SHA3_224,
+  TEE_TYPE_HMAC_SHA3_256,
+  TEE_TYPE_HMAC_SHA3_384,
+  TEE_TYPE_HMAC_SHA3_512,
+  TEE_TYPE_RSA_PUBLIC_KEY,
+  TEE_TYPE_RSA_KEYPAIR,
+  TEE_TYPE_DSA_PUBLIC_KEY,
+  TEE_TYPE_DSA_KEYPAIR,
+  TEE_TYPE_DH_KEYPAIR,
+  TEE_TYPE_ECDSA_PUBLIC_KEY,
+  TEE_TYPE_ECDSA_KEYPAIR,
+  TEE_TYPE_ECDH_PUBLIC_KEY,
+  TEE_TYPE_ECDH_KEYPAIR,
+  TEE_TYPE_ED25519_PUBLIC_KEY,
+  TEE_TYPE_ED25519_KEYPAIR,
+  TEE_TYPE_ED448_PUBLIC_KEY,
+  TEE_TYPE_ED448_KEYPAIR,
+  TEE_TYPE_X448_PUBLIC_KEY,
+  TEE_TYPE_X448_KEYPAIR,
+  TEE_TYPE_SM2_DSA_PUBLIC_KEY,
+  TEE_TYPE_SM2_DSA_KEYPAIR,
+  TEE_TYPE_SM2_KEP_PUBLIC_KEY,
+  TEE_TYPE_SM2_KEP_KEYPAIR,
+  TEE_TYPE_SM2_PKE_PUBLIC_KEY,
+  TEE_TYPE_SM2_PKE_KEYPAIR,
+  TEE_TYPE_HKDF,
+  TEE_TYPE_GENERIC_SECRET,
+  TEE_TYPE_CORRUPTED_OBJECT,
+  TEE_TYPE_DATA,
+  TEE_TYPE_X25519_PUBLIC_KEY,
+  TEE_TYPE_X25519_KEYPAIR,
+  TEE_TYPE_ILLEGAL_VALUE,
+  TEE_TYPE_HKDF_IKM,
+  TEE_TYPE_CONCAT_KDF_Z,
+  TEE_TYPE_PBKDF2_PASSWORD,
+} as const;
+
+/* Attributes. Source: tee_api_defines.h and tee_api_defines_extensions.h, OP-TEE OS 4.10. */
+export const TEE_ATTR_SECRET_VALUE = 0xc0000000;
+export const TEE_ATTR_RSA_MODULUS = 0xd0000130;
+export const TEE_ATTR_RSA_PUBLIC_EXPONENT = 0xd0000230;
+export const TEE_ATTR_RSA_PRIVATE_EXPONENT = 0xc0000330;
+export const TEE_ATTR_RSA_PRIME1 = 0xc0000430;
+export const TEE_ATTR_RSA_PRIME2 = 0xc0000530;
+export const TEE_ATTR_RSA_EXPONENT1 = 0xc0000630;
+export const TEE_ATTR_RSA_EXPONENT2 = 0xc0000730;
+export const TEE_ATTR_RSA_COEFFICIENT = 0xc0000830;
+export const TEE_ATTR_DSA_PRIME = 0xd0001031;
+export const TEE_ATTR_DSA_SUBPRIME = 0xd0001131;
+export const TEE_ATTR_DSA_BASE = 0xd0001231;
+export const TEE_ATTR_DSA_PUBLIC_VALUE = 0xd0000131;
+export const TEE_ATTR_DSA_PRIVATE_VALUE = 0xc0000231;
+export const TEE_ATTR_DH_PRIME = 0xd0001032;
+export const TEE_ATTR_DH_SUBPRIME = 0xd0001132;
+export const TEE_ATTR_DH_BASE = 0xd0001232;
+export const TEE_ATTR_DH_X_BITS = 0xf0001332;
+export const TEE_ATTR_DH_PUBLIC_VALUE = 0xd0000132;
+export const TEE_ATTR_DH_PRIVATE_VALUE = 0xc0000232;
+export const TEE_ATTR_RSA_OAEP_LABEL = 0xd0000930;
+export const TEE_ATTR_RSA_OAEP_MGF_HASH = 0xd0000931;
+export const TEE_ATTR_RSA_PSS_SALT_LENGTH = 0xf0000a30;
+export const TEE_ATTR_ECC_PUBLIC_VALUE_X = 0xd0000141;
+export const TEE_ATTR_ECC_PUBLIC_VALUE_Y = 0xd0000241;
+export const TEE_ATTR_ECC_PRIVATE_VALUE = 0xc0000341;
+export const TEE_ATTR_ECC_CURVE = 0xf0000441;
+export const TEE_ATTR_SM2_ID_INITIATOR = 0xd0000446;
+export const TEE_ATTR_SM2_ID_RESPONDER = 0xd0000546;
+export const TEE_ATTR_SM2_KEP_USER = 0xf0000646;
+export const TEE_ATTR_SM2_KEP_CONFIRMATION_IN = 0xd0000746;
+export const TEE_ATTR_SM2_KEP_CONFIRMATION_OUT = 0xd0000846;
+export const TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X = 0xd0000146;
+export const TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_Y = 0xd0000246;
+export const TEE_ATTR_EDDSA_CTX = 0xd0000643;
+export const TEE_ATTR_ED25519_PUBLIC_VALUE = 0xd0000743;
+export const TEE_ATTR_ED25519_PRIVATE_VALUE = 0xc0000843;
+export const TEE_ATTR_X25519_PUBLIC_VALUE = 0xd0000944;
+export const TEE_ATTR_X25519_PRIVATE_VALUE = 0xc0000a44;
+export const TEE_ATTR_EDDSA_PREHASH = 0xf0000004;
+export const TEE_ATTR_X448_PUBLIC_VALUE = 0xd0000a45;
+export const TEE_ATTR_X448_PRIVATE_VALUE = 0xc0000a46;
+export const TEE_ATTR_HKDF_SALT = 0xd0000946;
+export const TEE_ATTR_HKDF_INFO = 0xd0000a46;
+export const TEE_ATTR_HKDF_HASH_ALGORITHM = 0xf0000b46;
+export const TEE_ATTR_KDF_KEY_SIZE = 0xf0000c46;
+export const TEE_ATTR_HKDF_IKM = 0xc00001c0;
+export const TEE_ATTR_HKDF_OKM_LENGTH = 0xf00004c0;
+export const TEE_ATTR_CONCAT_KDF_Z = 0xc00001c1;
+export const TEE_ATTR_CONCAT_KDF_OTHER_INFO = 0xd00002c1;
+export const TEE_ATTR_CONCAT_KDF_DKM_LENGTH = 0xf00003c1;
+export const TEE_ATTR_PBKDF2_PASSWORD = 0xc00001c2;
+export const TEE_ATTR_PBKDF2_SALT = 0xd00002c2;
+export const TEE_ATTR_PBKDF2_ITERATION_COUNT = 0xf00003c2;
+export const TEE_ATTR_PBKDF2_DKM_LENGTH = 0xf00004c2;
+
+/** Attribute ids; bit 29 marks values, bit 28 public ones. */
+export const TEE_ATTR = {
+  TEE_ATTR_SECRET_VALUE,
+  TEE_ATTR_RSA_MODULUS,
+  TEE_ATTR_RSA_PUBLIC_EXPONENT,
+  TEE_ATTR_RSA_PRIVATE_EXPONENT,
+  TEE_ATTR_RSA_PRIME1,
+  TEE_ATTR_RSA_PRIME2,
+  TEE_ATTR_RSA_EXPONENT1,
+  TEE_ATTR_RSA_EXPONENT2,
+  TEE_ATTR_RSA_COEFFICIENT,
+  TEE_ATTR_DSA_PRIME,
+  TEE_ATTR_DSA_SUBPRIME,
+  TEE_ATTR_DSA_BASE,
+  TEE_ATTR_DSA_PUBLIC_VALUE,
+  TEE_ATTR_DSA_PRIVATE_VALUE,
+  TEE_ATTR_DH_PRIME,
+  TEE_ATTR_DH_SUBPRIME,
+  TEE_ATTR_DH_BASE,
+  TEE_ATTR_DH_X_BITS,
+  TEE_ATTR_DH_PUBLIC_VALUE,
+  TEE_ATTR_DH_PRIVATE_VALUE,
+  TEE_ATTR_RSA_OAEP_LABEL,
+  TEE_ATTR_RSA_OAEP_MGF_HASH,
+  TEE_ATTR_RSA_PSS_SALT_LENGTH,
+  TEE_ATTR_ECC_PUBLIC_VALUE_X,
+  TEE_ATTR_ECC_PUBLIC_VALUE_Y,
+  TEE_ATTR_ECC_PRIVATE_VALUE,
+  TEE_ATTR_ECC_CURVE,
+  TEE_ATTR_SM2_ID_INITIATOR,
+  TEE_ATTR_SM2_ID_RESPONDER,
+  TEE_ATTR_SM2_KEP_USER,
+  TEE_ATTR_SM2_KEP_CONFIRMATION_IN,
+  TEE_ATTR_SM2_KEP_CONFIRMATION_OUT,
+  TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X,
+  TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_Y,
+  TEE_ATTR_EDDSA_CTX,
+  TEE_ATTR_ED25519_PUBLIC_VALUE,
+  TEE_ATTR_ED25519_PRIVATE_VALUE,
+  TEE_ATTR_X25519_PUBLIC_VALUE,
+  TEE_ATTR_X25519_PRIVATE_VALUE,
+  TEE_ATTR_EDDSA_PREHASH,
+  TEE_ATTR_X448_PUBLIC_VALUE,
+  TEE_ATTR_X448_PRIVATE_VALUE,
+  TEE_ATTR_HKDF_SALT,
+  TEE_ATTR_HKDF_INFO,
+  TEE_ATTR_HKDF_HASH_ALGORITHM,
+  TEE_ATTR_KDF_KEY_SIZE,
+  TEE_ATTR_HKDF_IKM,
+  TEE_ATTR_HKDF_OKM_LENGTH,
+  TEE_ATTR_CONCAT_KDF_Z,
+  TEE_ATTR_CONCAT_KDF_OTHER_INFO,
+  TEE_ATTR_CONCAT_KDF_DKM_LENGTH,
+  TEE_ATTR_PBKDF2_PASSWORD,
+  TEE_ATTR_PBKDF2_SALT,
+  TEE_ATTR_PBKDF2_ITERATION_COUNT,
+  TEE_ATTR_PBKDF2_DKM_LENGTH,
+} as const;
+
+/*
+ * Ids that OP-TEE gave some attributes before GP did; TAs of that time still use them.
+ * Source: tee_api_defines.h and tee_api_defines_extensions.h, OP-TEE OS 4.10.
+ */
+export const __OPTEE_SM2_KEP_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X = 0xd0000946;
+export const __OPTEE_SM2_KEP_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_Y = 0xd0000a46;
+export const __OPTEE_TEE_ATTR_HKDF_SALT = 0xd00002c0;
+export const __OPTEE_ATTR_HKDF_INFO = 0xd00003c0;
+
+/** Former attribute ids. */
+export const OPTEE_ATTR_COMPAT = {
+  __OPTEE_SM2_KEP_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X,
+  __OPTEE_SM2_KEP_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_Y,
+  __OPTEE_TEE_ATTR_HKDF_SALT,
+  __OPTEE_ATTR_HKDF_INFO,
+} as const;
+
+/* Source: tee_api_defines.h, OP-TEE OS 4.10. */
+export const TEE_ATTR_FLAG_PUBLIC = 1 << 28;
+export const TEE_ATTR_FLAG_VALUE = 1 << 29;
+
+/** Bits of an attribute id. (Their former names end in `_BIT_PROTECTED` and `_BIT_VALUE`.) */
+export const TEE_ATTR_FLAG = { TEE_ATTR_FLAG_PUBLIC, TEE_ATTR_FLAG_VALUE } as const;
+
+/* Source: lib/libutee/include/tee_api_defines.h, OP-TEE OS 4.10 (GP Internal Core API 1.3.1). */
+export const TEE_CRYPTO_ELEMENT_NONE = 0;
+export const TEE_ECC_CURVE_NIST_P192 = 1;
+export const TEE_ECC_CURVE_NIST_P224 = 2;
+export const TEE_ECC_CURVE_NIST_P256 = 3;
+export const TEE_ECC_CURVE_NIST_P384 = 4;
+export const TEE_ECC_CURVE_NIST_P521 = 5;
+export const TEE_ECC_CURVE_25519 = 0x300;
+export const TEE_ECC_CURVE_SM2 = 0x400;
+
+/** Curves, as values of TEE_ATTR_ECC_CURVE and elements of TEE_IsAlgorithmSupported. */
+export const TEE_ECC_CURVE = {
+  TEE_CRYPTO_ELEMENT_NONE,
+  TEE_ECC_CURVE_NIST_P192,
+  TEE_ECC_CURVE_NIST_P224,
+  TEE_ECC_CURVE_NIST_P256,
+  TEE_ECC_CURVE_NIST_P384,
+  TEE_ECC_CURVE_NIST_P521,
+  TEE_ECC_CURVE_25519,
+  TEE_ECC_CURVE_SM2,
+} as const;
+
+/* Client API parameter types. Source: libteec/include/tee_client_api.h, optee_client 4.10. */
+export const TEEC_NONE = 0;
+export const TEEC_VALUE_INPUT = 1;
+export const TEEC_VALUE_OUTPUT = 2;
+export const TEEC_VALUE_INOUT = 3;
+export const TEEC_MEMREF_TEMP_INPUT = 5;
+export const TEEC_MEMREF_TEMP_OUTPUT = 6;
+export const TEEC_MEMREF_TEMP_INOUT = 7;
+export const TEEC_MEMREF_WHOLE = 0xc;
+export const TEEC_MEMREF_PARTIAL_INPUT = 0xd;
+export const TEEC_MEMREF_PARTIAL_OUTPUT = 0xe;
+export const TEEC_MEMREF_PARTIAL_INOUT = 0xf;
+
+/** Types of a client's parameters, 4 bits each. */
+export const TEEC_PARAM_TYPE = {
+  TEEC_NONE,
+  TEEC_VALUE_INPUT,
+  TEEC_VALUE_OUTPUT,
+  TEEC_VALUE_INOUT,
+  TEEC_MEMREF_TEMP_INPUT,
+  TEEC_MEMREF_TEMP_OUTPUT,
+  TEEC_MEMREF_TEMP_INOUT,
+  TEEC_MEMREF_WHOLE,
+  TEEC_MEMREF_PARTIAL_INPUT,
+  TEEC_MEMREF_PARTIAL_OUTPUT,
+  TEEC_MEMREF_PARTIAL_INOUT,
+} as const;
+
+/** Parameters of a TEEC_Operation. */
+export const TEEC_CONFIG_PAYLOAD_REF_COUNT = 4;
+
+/** Packs four parameter types. */
+export function TEEC_PARAM_TYPES(p0: number, p1: number, p2: number, p3: number): number {
+  return p0 | (p1 << 4) | (p2 << 8) | (p3 << 12);
+}
+
+/** Type of parameter `i`. */
+export function TEEC_PARAM_TYPE_GET(types: number, i: number): number {
+  return (types >>> (i * 4)) & 0xf;
+}
+
+/* Source: libteec/include/tee_client_api.h, optee_client 4.10 (GP Client API 1.0). */
+export const TEEC_MEM_INPUT = 1;
+export const TEEC_MEM_OUTPUT = 2;
+
+/** Flags of TEEC_SharedMemory. */
+export const TEEC_MEM = {
+  TEEC_MEM_INPUT,
+  TEEC_MEM_OUTPUT,
+} as const;
+
+/* Source: libteec/include/tee_client_api.h, optee_client 4.10 (GP Client API 1.0). */
+export const TEEC_SUCCESS = 0;
+export const TEEC_ERROR_STORAGE_NOT_AVAILABLE = 0xf0100003;
+export const TEEC_ERROR_GENERIC = 0xffff0000;
+export const TEEC_ERROR_ACCESS_DENIED = 0xffff0001;
+export const TEEC_ERROR_CANCEL = 0xffff0002;
+export const TEEC_ERROR_ACCESS_CONFLICT = 0xffff0003;
+export const TEEC_ERROR_EXCESS_DATA = 0xffff0004;
+export const TEEC_ERROR_BAD_FORMAT = 0xffff0005;
+export const TEEC_ERROR_BAD_PARAMETERS = 0xffff0006;
+export const TEEC_ERROR_BAD_STATE = 0xffff0007;
+export const TEEC_ERROR_ITEM_NOT_FOUND = 0xffff0008;
+export const TEEC_ERROR_NOT_IMPLEMENTED = 0xffff0009;
+export const TEEC_ERROR_NOT_SUPPORTED = 0xffff000a;
+export const TEEC_ERROR_NO_DATA = 0xffff000b;
+export const TEEC_ERROR_OUT_OF_MEMORY = 0xffff000c;
+export const TEEC_ERROR_BUSY = 0xffff000d;
+export const TEEC_ERROR_COMMUNICATION = 0xffff000e;
+export const TEEC_ERROR_SECURITY = 0xffff000f;
+export const TEEC_ERROR_SHORT_BUFFER = 0xffff0010;
+export const TEEC_ERROR_EXTERNAL_CANCEL = 0xffff0011;
+export const TEEC_ERROR_TARGET_DEAD = 0xffff3024;
+export const TEEC_ERROR_STORAGE_NO_SPACE = 0xffff3041;
+
+/** `TEEC_Result` codes: the same numbers as `TEE_ERROR`, where libteec names them. */
+export const TEEC_ERROR = {
+  TEEC_SUCCESS,
+  TEEC_ERROR_STORAGE_NOT_AVAILABLE,
+  TEEC_ERROR_GENERIC,
+  TEEC_ERROR_ACCESS_DENIED,
+  TEEC_ERROR_CANCEL,
+  TEEC_ERROR_ACCESS_CONFLICT,
+  TEEC_ERROR_EXCESS_DATA,
+  TEEC_ERROR_BAD_FORMAT,
+  TEEC_ERROR_BAD_PARAMETERS,
+  TEEC_ERROR_BAD_STATE,
+  TEEC_ERROR_ITEM_NOT_FOUND,
+  TEEC_ERROR_NOT_IMPLEMENTED,
+  TEEC_ERROR_NOT_SUPPORTED,
+  TEEC_ERROR_NO_DATA,
+  TEEC_ERROR_OUT_OF_MEMORY,
+  TEEC_ERROR_BUSY,
+  TEEC_ERROR_COMMUNICATION,
+  TEEC_ERROR_SECURITY,
+  TEEC_ERROR_SHORT_BUFFER,
+  TEEC_ERROR_EXTERNAL_CANCEL,
+  TEEC_ERROR_TARGET_DEAD,
+  TEEC_ERROR_STORAGE_NO_SPACE,
+} as const;
+
+/* Source: libteec/include/tee_client_api.h, optee_client 4.10 (GP Client API 1.0). */
+export const TEEC_ORIGIN_API = 1;
+export const TEEC_ORIGIN_COMMS = 2;
+export const TEEC_ORIGIN_TEE = 3;
+export const TEEC_ORIGIN_TRUSTED_APP = 4;
+
+/** Who produced a result. */
+export const TEEC_ORIGIN = {
+  TEEC_ORIGIN_API,
+  TEEC_ORIGIN_COMMS,
+  TEEC_ORIGIN_TEE,
+  TEEC_ORIGIN_TRUSTED_APP,
+} as const;
+
+/* Source: libteec/include/tee_client_api.h, optee_client 4.10 (GP Client API 1.0). */
+export const TEEC_LOGIN_PUBLIC = 0;
+export const TEEC_LOGIN_USER = 1;
+export const TEEC_LOGIN_GROUP = 2;
+export const TEEC_LOGIN_APPLICATION = 4;
+export const TEEC_LOGIN_USER_APPLICATION = 5;
+export const TEEC_LOGIN_GROUP_APPLICATION = 6;
+
+/** Connection methods of TEEC_OpenSession. */
+export const TEEC_LOGIN = {
+  TEEC_LOGIN_PUBLIC,
+  TEEC_LOGIN_USER,
+  TEEC_LOGIN_GROUP,
+  TEEC_LOGIN_APPLICATION,
+  TEEC_LOGIN_USER_APPLICATION,
+  TEEC_LOGIN_GROUP_APPLICATION,
+} as const;
+
+/** `TEE_ERROR_OUT_OF_MEMORY (0xffff000c) origin TEE (3)`: how a result is printed everywhere. */
+export function formatResult(code: number, origin?: number): string {
+  const name = nameOf(TEE_ERROR, code >>> 0) ?? nameOf(TEE_ISOCKET_ERROR, code >>> 0);
+  const result = name === undefined ? hex32(code) : `${name} (${hex32(code)})`;
+  if (origin === undefined) return result;
+  const who = codeName(TEE_ORIGIN, origin).replace('TEE_ORIGIN_', '');
+  return `${result} origin ${who} (${origin})`;
+}

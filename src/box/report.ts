@@ -1,0 +1,112 @@
+/** The report at the end of a run: calls with latencies, pools, and what was left behind by whom. */
+import type { File } from '../linux/process/file.ts';
+import { dataOf } from '../linux/tee/optee/context.ts';
+import type { TeeContext } from '../linux/tee/tee-context.ts';
+import type { Box } from './box.ts';
+import type { CallLine, PoolLine } from './statistics.ts';
+
+/** Something that is still there and should not be. */
+export interface Leak {
+  readonly what: string;
+  readonly count: number;
+  readonly owner: string;
+}
+
+/** Everything that a run can leave behind, counted; equal before and after a clean run. */
+export interface Usage {
+  readonly sessions: number;
+  readonly secureThreads: number;
+  readonly registeredShm: number;
+  readonly taRamBytes: number;
+  readonly shm: number;
+  readonly contexts: number;
+  readonly pages: number;
+  readonly pins: number;
+}
+
+export interface Report {
+  readonly profile: string;
+  readonly seed: number;
+  readonly calls: readonly CallLine[];
+  readonly pools: readonly PoolLine[];
+  readonly leaks: readonly Leak[];
+  readonly halted: string | undefined;
+}
+
+const liveContexts = (box: Box): readonly TeeContext[] => [...box.tee.contexts];
+
+/** What is in use now. */
+export function usageOf(box: Box): Usage {
+  const secure = box.opteeOs.usage();
+  const { pages } = box.kernel;
+  const devices = box.tee.devices;
+  return {
+    sessions: secure.sessions,
+    secureThreads: secure.threads,
+    registeredShm: secure.registeredShm,
+    taRamBytes: secure.taRamBytes,
+    shm: devices.reduce((sum, teedev) => sum + teedev.idr.size, 0),
+    contexts: liveContexts(box).length,
+    pages: pages.usedPages,
+    pins: pages.pinsOutstanding,
+  };
+}
+
+/**
+ * What is in use beyond the baseline, with owners where one is known.
+ * @param native files that native programs hold, which the kernel's tables do not know.
+ */
+export function leaksOf(box: Box, before: Usage, native: readonly File[] = []): readonly Leak[] {
+  const now = usageOf(box);
+  const leaks: Leak[] = [];
+  for (const ctx of liveContexts(box)) {
+    const sessions = ctx.suppNowait ? 0 : dataOf(ctx).sessions.size;
+    if (sessions > 0) leaks.push({ what: 'sessions', count: sessions, owner: ownerOf(ctx) });
+  }
+  for (const file of native) leaks.push({ what: 'fd', count: 1, owner: file.path });
+  for (const { pid, fd, file } of box.kernel.openFiles()) {
+    if (pid === box.supplicant?.pid || !file.path.includes('tee')) continue;
+    leaks.push({ what: 'fd', count: 1, owner: `pid ${pid} fd ${fd} ${file.path}` });
+  }
+  const counted = ['secureThreads', 'registeredShm', 'taRamBytes', 'shm', 'pages', 'pins'] as const;
+  for (const what of counted) {
+    const count = now[what] - before[what];
+    if (count > 0) leaks.push({ what, count, owner: 'box' });
+  }
+  return leaks;
+}
+
+const ownerOf = (ctx: TeeContext): string => `${ctx.teedev.name} context ${ctx.serial}`;
+
+export function reportOf(box: Box, native: readonly File[] = []): Report {
+  return {
+    profile: box.profile.name,
+    seed: box.seed,
+    calls: box.statistics.calls,
+    pools: box.statistics.pools,
+    leaks: leaksOf(box, box.baseline, native),
+    halted: box.halted === undefined ? undefined : `${box.halted.kind}: ${box.halted.text}`,
+  };
+}
+
+const us = (n: number): string => (n >= 100 ? n.toFixed(0) : n.toFixed(1));
+
+/** The report as lines for a person. */
+export function formatReport(report: Report): string {
+  const lines = [`-- teebox: profile ${report.profile}`];
+  if (report.halted !== undefined) lines.push(`   halted: ${report.halted}`);
+  for (const { call, count, failed, medianUs, maxUs } of report.calls) {
+    const failures = failed > 0 ? `, ${failed} failed` : '';
+    lines.push(
+      `   ${call.padEnd(24)} ${String(count).padStart(7)}×  median ${us(medianUs)} µs, max ${us(maxUs)} µs${failures}`,
+    );
+  }
+  for (const { pool, highWater, limit, unit } of report.pools) {
+    lines.push(`   pool ${pool.padEnd(19)} ${highWater} of ${limit} ${unit} at most`);
+  }
+  if (report.leaks.length === 0) lines.push('   nothing leaked');
+  for (const { what, count, owner } of report.leaks) {
+    lines.push(`   LEAK ${what}: ${count} (${owner})`);
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,96 @@
+/**
+ * What a run adds up from its events: calls with their latencies, and how full each pool has been.
+ * It listens to the trace, so it knows what the trace's level lets through.
+ */
+import { TEE_IOCTLS } from '../abi/tee.ts';
+import { codeName } from '../abi/layout.ts';
+import type { TraceEvent } from '../trace/events.ts';
+import type { Trace } from '../trace/trace.ts';
+
+/** Latencies kept for the median of one kind of call; later ones replace them in turn. */
+const SAMPLES = 1024;
+
+/** One kind of call. Times are microseconds of the box's clock. */
+export interface CallLine {
+  readonly call: string;
+  readonly count: number;
+  readonly failed: number;
+  readonly medianUs: number;
+  readonly maxUs: number;
+}
+
+export interface PoolLine {
+  readonly pool: string;
+  readonly highWater: number;
+  readonly limit: number;
+  readonly unit: string;
+}
+
+class CallCounter {
+  count = 0;
+  failed = 0;
+  maxNs = 0;
+  readonly #samples: number[] = [];
+
+  add(ns: number, failed: boolean): void {
+    this.#samples[this.count % SAMPLES] = ns;
+    this.count += 1;
+    if (failed) this.failed += 1;
+    this.maxNs = Math.max(this.maxNs, ns);
+  }
+
+  get medianNs(): number {
+    const sorted = [...this.#samples].sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length / 2)] ?? 0;
+  }
+}
+
+export class Statistics {
+  readonly #calls = new Map<string, CallCounter>();
+  readonly #pools = new Map<string, { highWater: number; limit: number; unit: string }>();
+  /** When each task entered its call. */
+  readonly #entered = new Map<number, number>();
+
+  constructor(trace: Trace) {
+    trace.addSink((event) => this.#see(event));
+  }
+
+  get calls(): readonly CallLine[] {
+    return [...this.#calls].map(([call, c]) => ({
+      call,
+      count: c.count,
+      failed: c.failed,
+      medianUs: c.medianNs / 1000,
+      maxUs: c.maxNs / 1000,
+    }));
+  }
+
+  get pools(): readonly PoolLine[] {
+    return [...this.#pools].map(([pool, line]) => ({ pool, ...line }));
+  }
+
+  #see(event: TraceEvent): void {
+    if (event.name === 'ioctl.enter') this.#entered.set(event.task, event.timeNs);
+    else if (is(event, 'ioctl.exit')) this.#exit(event);
+    else if (is(event, 'pool')) this.#pool(event);
+  }
+
+  #exit(event: TraceEvent<'ioctl.exit'>): void {
+    const { cmd, result } = event.args;
+    const name = codeName(TEE_IOCTLS, cmd);
+    let counter = this.#calls.get(name);
+    if (counter === undefined) this.#calls.set(name, (counter = new CallCounter()));
+    const enteredNs = this.#entered.get(event.task) ?? event.timeNs;
+    counter.add(event.timeNs - enteredNs, result < 0);
+  }
+
+  #pool({ args }: TraceEvent<'pool'>): void {
+    const { name, used, limit, unit } = args;
+    const highWater = Math.max(this.#pools.get(name)?.highWater ?? 0, used);
+    this.#pools.set(name, { highWater, limit, unit });
+  }
+}
+
+function is<N extends TraceEvent['name']>(event: TraceEvent, name: N): event is TraceEvent<N> {
+  return event.name === name;
+}

@@ -1,0 +1,73 @@
+/**
+ * `teebox start`: the main job in one screen. The hello_world example, client and TA, through the
+ * whole stack, with what happened in both worlds and the report.
+ */
+import { fileURLToPath } from 'node:url';
+import { boot, consoleLine, formatReport, loadTas, reportOf } from '../../index.ts';
+import type { TraceEvent } from '../../index.ts';
+import { EXIT, printLine } from '../command.ts';
+import type { Command } from '../command.ts';
+
+/** The example's client, as a module of the repository. */
+interface ExampleClient {
+  main(
+    client: ReturnType<ReturnType<typeof boot>['client']>,
+    print: (line: string) => void,
+  ): Promise<number>;
+}
+
+/** What the screen shows of a trace: the road of each call, without its bookkeeping. */
+const SHOWN = new Set<TraceEvent['name']>([
+  'ioctl.enter',
+  'ioctl.exit',
+  'smc.call',
+  'smc.return',
+  'thread.alloc',
+  'thread.free',
+  'rpc.begin',
+  'rpc.end',
+  'ta.lookup',
+  'session.open',
+  'session.close',
+  'ta.enter',
+  'ta.leave',
+  'tee.open',
+  'tee.release',
+]);
+const MOST_LINES = 40;
+
+const example = (file: string): string =>
+  fileURLToPath(new URL(`../../../examples/hello_world/${file}`, import.meta.url));
+
+export const start: Command = {
+  summary: 'the hello_world example through the whole stack, traced',
+  usage: 'teebox start',
+  async run() {
+    const { images } = await loadTas([example('ta.ts')]);
+    const loaded: unknown = await import(example('client.ts'));
+    const { main } = loaded as ExampleClient;
+    const box = boot({ tas: images, live: true });
+    const begin = box.trace.count;
+    box.trace.setLevel('worlds');
+    printLine('$ hello_world');
+    const client = box.client({ name: 'hello_world' });
+    const exitCode = await main(client, printLine);
+    await client.program.exit(exitCode);
+    await box.settle();
+    const names = new Map([...box.sched.tasks].map((task) => [task.id, task.name]));
+    const events = [...box.trace.events()].filter((e) => e.seq >= begin && SHOWN.has(e.name));
+    printLine(`\nWhat happened, both worlds (${events.length} of ${box.trace.count} events):`);
+    for (const event of events.slice(0, MOST_LINES)) {
+      printLine(consoleLine(event, (id) => names.get(id) ?? `task ${id}`));
+    }
+    printLine(`\n${formatReport(reportOf(box))}`);
+    printLine(NEXT);
+    return exitCode === 0 ? EXIT.pass : EXIT.failure;
+  },
+};
+
+const NEXT = `
+Try next:
+  npx teebox run --ta examples/hello_world -- ./your-client     an unmodified C client
+  npx teebox run --trace worlds --trace-out t.pftrace …         the same, for ui.perfetto.dev
+  npx teebox doctor                                             what this machine allows`;

@@ -1,0 +1,197 @@
+/** A live box with native programs on it: what `run` and `serve` have in common. */
+import { writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { extname } from 'node:path';
+import { QEMU_ARMV8 } from '../boards/boards.ts';
+import { Box } from '../box/box.ts';
+import { formatReport, reportOf } from '../box/report.ts';
+import { nodeHost } from '../host/node/host.ts';
+import { installTaFiles, loadTas } from '../load-ta.ts';
+import { Supervisor } from '../native/supervisor.ts';
+import type { NativeProgram } from '../native/supervisor.ts';
+import { Watchdog } from '../native/watchdog.ts';
+import type { SpawnRequest } from '../native/spawner.ts';
+import { consoleLine } from '../trace/export/console.ts';
+import { exportPerfetto } from '../trace/export/perfetto.ts';
+import { exportStrace } from '../trace/export/strace.ts';
+import type { TraceEvent } from '../trace/events.ts';
+import { CliError, EXIT, printError } from './command.ts';
+import type { BoxCliOptions } from './options.ts';
+
+const MIB = 1 << 20;
+/** Processes that hold TEE files after the program has ended have this long to let go. */
+const DRAIN_MS = 200;
+const SUPPLICANT_WAIT_MS = 2000;
+
+export class NativeBox {
+  readonly box: Box;
+  readonly supervisor: Supervisor;
+  readonly #options: BoxCliOptions;
+  readonly #watchdog: Watchdog;
+  readonly #taskNames = new Map<number, string>();
+  #supplicant: NativeProgram | undefined;
+
+  private constructor(
+    box: Box,
+    supervisor: Supervisor,
+    watchdog: Watchdog,
+    options: BoxCliOptions,
+  ) {
+    this.box = box;
+    this.supervisor = supervisor;
+    this.#watchdog = watchdog;
+    this.#options = options;
+    if (!options.quiet || options.trace !== 'off') box.trace.addSink((event) => this.#show(event));
+  }
+
+  /** Boots the box, starts the supervisor and the supplicant that was asked for. */
+  static async open(options: BoxCliOptions): Promise<NativeBox> {
+    const host = nodeHost();
+    const { images, files } = await loadTas(options.tas);
+    const watchdog = new Watchdog(options.taTimeoutMs);
+    const taStore = host.memoryStore();
+    installTaFiles(taStore, files);
+    const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o660 };
+    const box = new Box(host, {
+      live: true,
+      profile: options.profile,
+      config: options.config,
+      board: { ...QEMU_ARMV8, ramBytes: options.ramMib * MIB },
+      tas: images.map((image) => watchdog.watch(image)),
+      supplicant: options.supplicant === 'builtin' ? 'builtin' : 'none',
+      taStore,
+      trace:
+        options.traceOut !== undefined && options.trace === 'off' ? 'worlds' : traceLevel(options),
+      nodeAccess: () => owner,
+      ...(options.state !== undefined && { stateStore: host.directoryStore!(options.state) }),
+    });
+    const supervisor = await Supervisor.start(box.kernel, host);
+    const native = new NativeBox(box, supervisor, watchdog, options);
+    if (options.supplicant !== 'builtin' && options.supplicant !== 'none') {
+      await native.#startSupplicant(options.supplicant);
+    }
+    return native;
+  }
+
+  /** Starts a program and serves the box until it has been started. */
+  async start(request: SpawnRequest): Promise<NativeProgram> {
+    let outcome: NativeProgram | Error | undefined;
+    this.supervisor.spawn(request).then(
+      (program) => (outcome = program),
+      (error: unknown) => (outcome = error instanceof Error ? error : new Error(String(error))),
+    );
+    await this.supervisor.run(() => outcome !== undefined);
+    if (outcome === undefined) throw new CliError('the box has stopped', EXIT.corePanic);
+    if (outcome instanceof Error) throw startError(request, outcome);
+    this.#watchdog.setPids(this.supervisor.pids);
+    return outcome;
+  }
+
+  /** Serves until the program has ended. @returns the exit code as a shell gives it. */
+  async wait(program: NativeProgram): Promise<number> {
+    await this.supervisor.run(() => program.exit !== undefined);
+    const { halted } = this.box;
+    if (halted !== undefined) {
+      this.supervisor.killAll();
+      printError(`teebox: ${halted.kind}: ${halted.text}`);
+      return EXIT.corePanic;
+    }
+    return program.exit?.code ?? 128 + signalNumber(program.exit?.signal ?? null);
+  }
+
+  /** Lets go of what the programs left, writes what was asked for, and ends the box. */
+  async close(): Promise<void> {
+    const deadline = performance.now() + DRAIN_MS;
+    await this.supervisor.run(() => this.supervisor.quiet || performance.now() > deadline);
+    await this.#stopSupplicant();
+    if (!this.#options.quiet) this.#report();
+    this.#export();
+    await this.#watchdog.close();
+    await this.supervisor.close();
+    this.box.dispose();
+  }
+
+  async #startSupplicant(command: string): Promise<void> {
+    this.#supplicant = await this.start({
+      argv: ['/bin/sh', '-c', `exec ${command}`],
+      cwd: process.cwd(),
+      env: definedEnv(),
+      stdio: [0, 2, 2],
+    });
+    const supplicant = this.#supplicant;
+    const until = performance.now() + SUPPLICANT_WAIT_MS;
+    // The real system starts it at boot: programs may count on it.
+    await this.supervisor.run(
+      () => this.supplicantWaits || supplicant.exit !== undefined || performance.now() > until,
+    );
+    if (supplicant.exit !== undefined)
+      throw new CliError(`the supplicant ended at once: ${command}`);
+  }
+
+  /** A native supplicant sleeps in TEE_IOC_SUPPL_RECV. */
+  get supplicantWaits(): boolean {
+    return this.box.sched.blocked().some((task) => task.blocked?.site === 'optee_supp_recv');
+  }
+
+  async #stopSupplicant(): Promise<void> {
+    const supplicant = this.#supplicant;
+    if (supplicant === undefined || supplicant.exit !== undefined) return;
+    process.kill(supplicant.pid, 'SIGTERM');
+    const until = performance.now() + SUPPLICANT_WAIT_MS;
+    await this.supervisor.run(() => supplicant.exit !== undefined || performance.now() > until);
+    if (supplicant.exit === undefined) process.kill(supplicant.pid, 'SIGKILL');
+  }
+
+  #show(event: TraceEvent): void {
+    if (event.name === 'task.start') return;
+    const isLog = event.name === 'log' && !this.#options.quiet;
+    if (this.#options.trace !== 'off') printError(consoleLine(event, (id) => this.#taskName(id)));
+    else if (isLog && event.world !== 'linux') printError((event as TraceEvent<'log'>).args.text);
+  }
+
+  #taskName(id: number): string {
+    for (const task of this.box.sched.tasks) this.#taskNames.set(task.id, task.name);
+    return this.#taskNames.get(id) ?? `task ${id}`;
+  }
+
+  #report(): void {
+    const report = reportOf(this.box, this.supervisor.files.open);
+    printError(this.#options.json ? JSON.stringify(report) : formatReport(report));
+  }
+
+  #export(): void {
+    const { traceOut } = this.#options;
+    if (traceOut === undefined) return;
+    const events = this.box.trace.events();
+    const name = (id: number): string => this.#taskName(id);
+    const extension = extname(traceOut);
+    if (extension === '.pftrace' || extension === '.perfetto') {
+      writeFileSync(traceOut, exportPerfetto(events, { taskName: name }));
+    } else if (extension === '.strace') {
+      writeFileSync(traceOut, `${[...exportStrace(events)].join('\n')}\n`);
+    } else {
+      writeFileSync(traceOut, `${[...events].map((e) => consoleLine(e, name)).join('\n')}\n`);
+    }
+  }
+}
+
+/** The report counts calls, so it needs them in the trace; `-q` alone turns everything off. */
+const traceLevel = ({ quiet, trace }: BoxCliOptions) =>
+  !quiet && trace === 'off' ? 'calls' : trace;
+
+export const definedEnv = (): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(process.env).flatMap(([k, v]): [string, string][] =>
+      v === undefined ? [] : [[k, v]],
+    ),
+  );
+
+function startError(request: SpawnRequest, error: Error): CliError {
+  const code = /ENOENT/.test(error.message) ? EXIT.notFound : EXIT.notExecutable;
+  return new CliError(`cannot run ${request.argv[0] ?? ''}: ${error.message}`, code);
+}
+
+function signalNumber(name: string | null): number {
+  const numbers: Readonly<Record<string, number>> = constants.signals;
+  return name === null ? 0 : (numbers[name] ?? 0);
+}

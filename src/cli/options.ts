@@ -1,0 +1,118 @@
+/** Options that several subcommands share: what a box is made of. */
+import { parseArgs } from 'node:util';
+import { parseConfig } from '../optee-os/config.ts';
+import type { OpteeOsConfig } from '../optee-os/config.ts';
+import { PROFILES, isProfileName } from '../box/profiles.ts';
+import type { ProfileName } from '../box/profiles.ts';
+import { TRACE_LEVELS } from '../trace/events.ts';
+import type { TraceLevel } from '../trace/events.ts';
+import { UsageError } from './command.ts';
+
+export interface BoxCliOptions {
+  readonly tas: readonly string[];
+  /** `builtin`, `none`, or a command line. */
+  readonly supplicant: string;
+  readonly state: string | undefined;
+  readonly profile: ProfileName;
+  readonly config: Partial<OpteeOsConfig>;
+  readonly trace: TraceLevel;
+  readonly traceOut: string | undefined;
+  readonly quiet: boolean;
+  readonly json: boolean;
+  readonly ramMib: number;
+  readonly taTimeoutMs: number;
+}
+
+export const BOX_USAGE = [
+  '  --ta DIR-OR-FILE          a TA module (.ts, .js), a .ta file, or a directory of them; repeatable',
+  '  --supplicant WHICH        builtin (default), none, or a command line in quotes',
+  '  --state DIR               keeps /var/lib/tee (secure storage) from run to run',
+  `  --profile NAME            ${Object.keys(PROFILES).join(', ')}`,
+  '  -c CFG_X=y                an OP-TEE build option; repeatable',
+  `  --trace LEVEL             ${TRACE_LEVELS.join(', ')}: events as lines on stderr`,
+  '  --trace-out FILE          events to a file: .pftrace Perfetto, .strace ioctls, else lines',
+  '  --ram MIB                 RAM of the box, 512 by default',
+  '  --ta-timeout SECONDS      a TA that never leaves the CPU ends the box (124); 10 by default',
+  '  -q                        no report and no log lines',
+  '  --json                    the report as JSON',
+].join('\n');
+
+const OPTIONS = {
+  ta: { type: 'string', multiple: true },
+  supplicant: { type: 'string' },
+  state: { type: 'string' },
+  profile: { type: 'string' },
+  c: { type: 'string', short: 'c', multiple: true },
+  trace: { type: 'string' },
+  'trace-out': { type: 'string' },
+  ram: { type: 'string' },
+  'ta-timeout': { type: 'string' },
+  quiet: { type: 'boolean', short: 'q' },
+  json: { type: 'boolean' },
+  socket: { type: 'string' },
+} as const;
+
+/** Parses everything before `--`; what follows is the program. */
+export function parseBoxOptions(args: readonly string[]): {
+  options: BoxCliOptions;
+  program: readonly string[];
+  socket: string | undefined;
+} {
+  const split = args.indexOf('--');
+  const own = split < 0 ? args : args.slice(0, split);
+  const { values, positionals } = parseOwn(own);
+  if (positionals.length > 0) {
+    throw new UsageError(`unexpected ${positionals[0]}: write -- before the program`);
+  }
+  const profile = values.profile ?? 'linux-7.3';
+  if (!isProfileName(profile)) {
+    throw new UsageError(`no profile ${profile}: ${Object.keys(PROFILES).join(', ')}`);
+  }
+  return {
+    options: {
+      tas: values.ta ?? [],
+      supplicant: values.supplicant ?? 'builtin',
+      state: values.state,
+      profile,
+      config: Object.assign({}, ...(values.c ?? []).map((text) => configOf(text))),
+      trace: levelOf(values.trace),
+      traceOut: values['trace-out'],
+      quiet: values.quiet ?? false,
+      json: values.json ?? false,
+      ramMib: numberOf('--ram', values.ram, 512),
+      taTimeoutMs: 1000 * numberOf('--ta-timeout', values['ta-timeout'], 10),
+    },
+    program: split < 0 ? [] : args.slice(split + 1),
+    socket: values.socket,
+  };
+}
+
+function parseOwn(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function configOf(text: string): Partial<OpteeOsConfig> {
+  try {
+    return parseConfig(text);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function levelOf(text: string | undefined): TraceLevel {
+  const level = TRACE_LEVELS.find((name) => name === (text ?? 'off'));
+  if (level === undefined)
+    throw new UsageError(`no trace level ${text}: ${TRACE_LEVELS.join(', ')}`);
+  return level;
+}
+
+function numberOf(name: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const number = Number(text);
+  if (!(number > 0)) throw new UsageError(`${name} ${text}: a number above 0 is needed`);
+  return number;
+}

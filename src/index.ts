@@ -1,0 +1,43 @@
+/**
+ * `import { boot } from 'teebox'`: boxes under Node, for tests and tools.
+ *
+ * A box is deterministic unless it is asked to be live: virtual time, and a seed for everything
+ * that is drawn. Calls that do not block return values, others promises; `await` takes both.
+ */
+import { Box } from './box/box.ts';
+import type { BoxOptions } from './box/box.ts';
+import { nodeHost } from './host/node/host.ts';
+
+/**
+ * Boots a box: machine, kernel, driver, secure world and tee-supplicant, up to user space.
+ * @throws BootError
+ */
+export function boot(options: BoxOptions = {}): Box {
+  return new Box(nodeHost(), options);
+}
+
+export { BootError, Box } from './box/box.ts';
+export type { BoxOptions } from './box/box.ts';
+export { DEFAULT_PROFILE, PROFILES, withoutQuirks } from './box/profiles.ts';
+export type { Profile, ProfileName } from './box/profiles.ts';
+export { formatReport, reportOf } from './box/report.ts';
+export type { Leak, Report, Usage } from './box/report.ts';
+export { BoxHalted } from './sched/halt.ts';
+export {
+  ExhaustivePolicy,
+  FifoPolicy,
+  PctPolicy,
+  RandomPolicy,
+  ReplayPolicy,
+} from './sched/policy.ts';
+export type { Policy } from './sched/policy.ts';
+export type { Co } from './sched/task.ts';
+export { loadTas } from './load-ta.ts';
+export { taImageOf } from './ta/typescript/image.ts';
+export type { TaImage } from './ta/runtime.ts';
+export { consoleLine } from './trace/export/console.ts';
+export { exportPerfetto } from './trace/export/perfetto.ts';
+export { exportStrace } from './trace/export/strace.ts';
+export { TeeClient } from './userland/tee-client.ts';
+export { TRACE_LEVELS } from './trace/events.ts';
+export type { Cause, TraceEvent, TraceLevel } from './trace/events.ts';

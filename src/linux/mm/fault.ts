@@ -1,0 +1,126 @@
+/**
+ * Page faults: pages come when they are touched, and are copied when a shared one is written.
+ *
+ * Upstream counterpart: handle_mm_fault() and what it calls, mm/memory.c. Left out: swap, huge
+ * pages, userfaultfd, faults of files' pages.
+ */
+import { PAGE_SIZE } from '../../machine/address.ts';
+import type { Access } from '../../machine/bus.ts';
+import type { MmStruct } from './mm-struct.ts';
+import { normalFlags } from './mm-struct.ts';
+import { PG_ANON, PG_ANON_EXCLUSIVE } from './page-frames.ts';
+import { PTE_SPECIAL, PTE_USER, PTE_WRITE, makePte, pteFrame } from './page-table.ts';
+import type { Vma } from './vma.ts';
+
+/** `unshare` makes an anonymous page exclusive for a read-only pin (FAULT_FLAG_UNSHARE). */
+export type FaultKind = Access | 'unshare';
+
+/** Why a fault could not be resolved (VM_FAULT_*). */
+export type FaultError = 'SIGSEGV' | 'SIGBUS' | 'OOM';
+
+/** do_user_addr_fault(): a program or a user copy touches a page. Undefined when it may. */
+export function userFault(mm: MmStruct, page: number, access: Access): FaultError | undefined {
+  const vma = mm.vmas.find(page * PAGE_SIZE);
+  if (vma === undefined || !permits(vma, access)) return 'SIGSEGV';
+  return handleMmFault(mm, vma, page, access);
+}
+
+/** access_error(): x86-64 and arm64 let whoever may do anything read. */
+const permits = (vma: Vma, access: Access): boolean =>
+  access === 'write' ? vma.writable : vma.accessible;
+
+/** The VMA is known to permit what `kind` asks for. */
+export function handleMmFault(
+  mm: MmStruct,
+  vma: Vma,
+  page: number,
+  kind: FaultKind,
+): FaultError | undefined {
+  const pte = mm.table.get(page);
+  if (pte === 0) return faultMissing(mm, vma, page, kind);
+  if (kind === 'read' || (pte & PTE_WRITE) !== 0) return undefined;
+  return faultReadOnly(mm, vma, page, pte, kind);
+}
+
+/** do_pte_missing() */
+function faultMissing(
+  mm: MmStruct,
+  vma: Vma,
+  page: number,
+  kind: FaultKind,
+): FaultError | undefined {
+  if (vma.pfnMapped) return 'SIGBUS';
+  if (vma.shmem !== undefined) return faultShared(mm, vma, page);
+  if (kind === 'write') return newAnonPage(mm, page);
+  mm.mapSpecial(page, mm.pages.zeroFrame, PTE_USER);
+  return undefined;
+}
+
+function faultShared(mm: MmStruct, vma: Vma, page: number): FaultError | undefined {
+  const frame = vma.shmem!.frame(vma.shmemIndex(page));
+  if (frame < 0) return 'OOM';
+  mm.pages.getFrame(frame);
+  mm.mapFrame(page, frame, vma.writable);
+  return undefined;
+}
+
+/** do_anonymous_page() for a write. */
+function newAnonPage(mm: MmStruct, page: number): FaultError | undefined {
+  const frame = mm.allocAnon(page);
+  if (frame < 0) return 'OOM';
+  mm.zeroFrame(frame);
+  mm.mapFrame(page, frame, true);
+  return undefined;
+}
+
+/** do_wp_page(): the page is there, and may be read only. */
+function faultReadOnly(
+  mm: MmStruct,
+  vma: Vma,
+  page: number,
+  pte: number,
+  kind: FaultKind,
+): FaultError | undefined {
+  const write = kind === 'write';
+  if ((pte & PTE_SPECIAL) !== 0 && !write) return undefined;
+  if (vma.shared || reusable(mm, pte)) {
+    if (write) mm.changePte(page, pte | PTE_WRITE);
+    return undefined;
+  }
+  return copyPage(mm, page, pte, write);
+}
+
+/** Whether an anonymous page has no other user, so that it need not be copied. */
+function reusable(mm: MmStruct, pte: number): boolean {
+  const { flags, refs } = mm.pages.frames;
+  const frame = pteFrame(pte);
+  if ((pte & PTE_SPECIAL) !== 0 || (flags[frame]! & PG_ANON) === 0) return false;
+  if ((flags[frame]! & PG_ANON_EXCLUSIVE) !== 0) return true;
+  if (refs[frame]! > 1) return false;
+  flags[frame]! |= PG_ANON_EXCLUSIVE;
+  return true;
+}
+
+/** wp_page_copy() */
+function copyPage(
+  mm: MmStruct,
+  page: number,
+  pte: number,
+  writable: boolean,
+): FaultError | undefined {
+  const old = pteFrame(pte);
+  const frame = mm.allocAnon(page);
+  if (frame < 0) return 'OOM';
+  copyFrame(mm, frame, old);
+  if ((pte & PTE_SPECIAL) === 0) mm.pages.putFrame(old);
+  else mm.rss += 1;
+  mm.changePte(page, makePte(frame, normalFlags(writable)));
+  return undefined;
+}
+
+/** copy_user_highpage() */
+export function copyFrame(mm: MmStruct, to: number, from: number): void {
+  const { frames, port } = mm.pages;
+  const source = port.bytes(frames.address(from), PAGE_SIZE, 'read');
+  port.bytes(frames.address(to), PAGE_SIZE, 'write').set(source);
+}

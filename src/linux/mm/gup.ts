@@ -1,0 +1,148 @@
+/**
+ * Pins: pages of a process that a device, here the secure world, may use for as long as it likes.
+ *
+ * Upstream counterpart: mm/gup.c, pin_user_pages_fast(). As there, what the page table maps with
+ * the rights that are asked for is pinned without a look at the VMAs; only what is missing goes
+ * the slow way, which asks them. So a page that a write copied out of a pfn mapping can be pinned.
+ * Left out: FOLL_LONGTERM's migration (neither CMA nor ZONE_MOVABLE are populated yet), FOLL_FORCE,
+ * FOLL_NOFAULT, the end of a slow pin by a fatal signal.
+ */
+import { EFAULT, ENOMEM } from '../../abi/errno.ts';
+import { PAGE_SIZE, pageStart } from '../../machine/address.ts';
+import type { Pa, Va } from '../../machine/address.ts';
+import { handleMmFault } from './fault.ts';
+import type { MmStruct } from './mm-struct.ts';
+import type { PageAllocator } from './page-allocator.ts';
+import { GUP_PIN_COUNTING_BIAS, PG_ANON, PG_ANON_EXCLUSIVE } from './page-frames.ts';
+import { PTE_SPECIAL, PTE_USER, PTE_WRITE, PTRS_PER_PTE, pteFrame } from './page-table.ts';
+import type { GupFlags, PinnedPages } from './user-memory.ts';
+import type { Vma } from './vma.ts';
+
+/** Pages of a program inside the box: they are its own, so nothing needs syncing. */
+class PinnedFrames implements PinnedPages {
+  readonly pages: readonly Pa[];
+  readonly #allocator: PageAllocator;
+  #held = true;
+
+  constructor(allocator: PageAllocator, pages: readonly Pa[]) {
+    this.pages = pages;
+    this.#allocator = allocator;
+  }
+
+  syncForDevice(): void {}
+  syncForCpu(): void {}
+
+  unpin(): void {
+    if (!this.#held) {
+      throw this.#allocator.sched.halt('use after free', 'pages are unpinned a second time');
+    }
+    this.#held = false;
+    for (const page of this.pages) unpinPage(this.#allocator, page);
+    account(this.#allocator, -this.pages.length);
+  }
+}
+
+/**
+ * pin_user_pages_fast() with FOLL_PIN: pins `count` pages from the page of `start`, or as many as
+ * there are before the first that cannot be; -EFAULT or -ENOMEM when that is the first one.
+ */
+export function pinUserPagesFast(
+  mm: MmStruct,
+  start: Va,
+  count: number,
+  flags: GupFlags,
+): PinnedPages | number {
+  const from = pageStart(start);
+  mm.hasPinned = true;
+  if (!mm.accessOk(from, count * PAGE_SIZE)) return -EFAULT;
+  const write = flags.write ?? false;
+  const pages: Pa[] = [];
+  const first = from / PAGE_SIZE;
+  pinMapped(mm, first, count, write, pages);
+  const error = pages.length < count ? pinSlow(mm, first, count, write, pages) : 0;
+  if (pages.length === 0 && error < 0) return error;
+  account(mm.pages, pages.length);
+  return new PinnedFrames(mm.pages, pages);
+}
+
+/** gup_pgd_range(): pins what is mapped, up to the first page that is not, or not like this. */
+function pinMapped(mm: MmStruct, first: number, count: number, write: boolean, out: Pa[]): void {
+  const { frames } = mm.pages;
+  const wanted = PTE_USER | (write ? PTE_WRITE : 0);
+  for (let page = first; page < first + count;) {
+    const ptes = mm.table.leaf(page);
+    if (ptes === undefined) return;
+    const index = page & (PTRS_PER_PTE - 1);
+    const end = Math.min(PTRS_PER_PTE, index + first + count - page);
+    for (let i = index; i < end; i++) {
+      const pte = ptes[i]!;
+      if ((pte & (wanted | PTE_SPECIAL)) !== wanted) return;
+      const frame = pteFrame(pte);
+      if (mustUnshare(mm, pte) || !tryGrabPage(mm.pages, frame)) return;
+      out.push(frames.address(frame));
+    }
+    page += end - index;
+  }
+}
+
+/** __get_user_pages(): page by page, faulting in what is missing. Returns 0 or why it ended. */
+function pinSlow(mm: MmStruct, first: number, count: number, write: boolean, out: Pa[]): number {
+  let vma: Vma | undefined;
+  for (let page = first + out.length; page < first + count; page++) {
+    if (vma === undefined || page >= vma.endPage) {
+      vma = mm.vmas.find(page * PAGE_SIZE);
+      if (vma === undefined || !mayPin(vma, write)) return -EFAULT;
+    }
+    const error = faultIn(mm, vma, page, write);
+    if (error < 0) return error;
+    const frame = pteFrame(mm.table.get(page));
+    if (!tryGrabPage(mm.pages, frame)) return -ENOMEM;
+    out.push(mm.pages.frames.address(frame));
+  }
+  return 0;
+}
+
+/** check_vma_flags() */
+function mayPin(vma: Vma, write: boolean): boolean {
+  return !vma.pfnMapped && (write ? vma.writable : vma.readable);
+}
+
+/** faultin_page() until follow_page_pte() is content with the entry. */
+function faultIn(mm: MmStruct, vma: Vma, page: number, write: boolean): number {
+  const error =
+    handleMmFault(mm, vma, page, write ? 'write' : 'read') ??
+    (mustUnshare(mm, mm.table.get(page)) ? handleMmFault(mm, vma, page, 'unshare') : undefined);
+  if (error === undefined) return 0;
+  return error === 'OOM' ? -ENOMEM : -EFAULT;
+}
+
+/** gup_must_unshare(): an anonymous page that fork has shared is not pinned as it is. */
+function mustUnshare(mm: MmStruct, pte: number): boolean {
+  if ((pte & (PTE_WRITE | PTE_SPECIAL)) !== 0) return false;
+  return (mm.pages.frames.flags[pteFrame(pte)]! & (PG_ANON | PG_ANON_EXCLUSIVE)) === PG_ANON;
+}
+
+/** try_grab_page(): false when the count has overflowed. The zero page is not counted. */
+function tryGrabPage(allocator: PageAllocator, frame: number): boolean {
+  if (frame === allocator.zeroFrame) return true;
+  const { refs } = allocator.frames;
+  if (refs[frame]! <= 0) return false;
+  refs[frame]! += GUP_PIN_COUNTING_BIAS;
+  allocator.vmstat.nr_foll_pin_acquired += 1;
+  return true;
+}
+
+/** unpin_user_page() */
+function unpinPage(allocator: PageAllocator, page: Pa): void {
+  const { frames } = allocator;
+  const frame = frames.frame(page);
+  if (frame === allocator.zeroFrame) return;
+  frames.refs[frame]! -= GUP_PIN_COUNTING_BIAS;
+  allocator.vmstat.nr_foll_pin_released += 1;
+  if (frames.refs[frame] === 0) allocator.releaseFrame(frame);
+}
+
+function account(allocator: PageAllocator, delta: number): void {
+  const { trace } = allocator.sched;
+  if (trace.all) trace.emit('linux', 'pin', { pages: allocator.pinsOutstanding, delta });
+}

@@ -1,0 +1,122 @@
+/**
+ * One address space: its VMAs, page table and counters (struct mm_struct). What is done with it
+ * is in the files named after upstream's: `fault.ts` (memory.c), `mmap.ts`, `mprotect.ts`,
+ * `fork.ts`, `gup.ts`; `address-space.ts` puts them together.
+ *
+ * No lock guards it: nothing here sleeps, so every operation is whole (mmap_lock).
+ */
+import { PAGE_SIZE } from '../../machine/address.ts';
+import type { MmArch } from './arch.ts';
+import { MIGRATE_MOVABLE } from './migrate-type.ts';
+import type { PageAllocator } from './page-allocator.ts';
+import { PG_ANON, PG_ANON_EXCLUSIVE, PG_LRU } from './page-frames.ts';
+import {
+  PTE_PRESENT,
+  PTE_SPECIAL,
+  PTE_USER,
+  PTE_WRITE,
+  PageTable,
+  makePte,
+  pteFrame,
+} from './page-table.ts';
+import { Tlb } from './tlb.ts';
+import type { Vma } from './vma.ts';
+import { VmaList } from './vma-list.ts';
+
+/** sysctl vm.max_map_count: VMAs of an address space. */
+export const DEFAULT_MAX_MAP_COUNT = 65530;
+
+/** Room between mmap_base and the end of user space, for a stack (MIN_GAP). */
+const STACK_GAP = 128 * 1024 * 1024;
+
+export class MmStruct {
+  readonly arch: MmArch;
+  readonly pages: PageAllocator;
+  readonly table = new PageTable();
+  readonly tlb = new Tlb();
+  readonly vmas: VmaList;
+  /** MMF_HAS_PINNED: pages were pinned at some time, so fork has to look for pins. */
+  hasPinned = false;
+  /** Pages mapped that the process holds references to (RssAnon + RssShmem). */
+  rss = 0;
+
+  constructor(pages: PageAllocator, arch: MmArch) {
+    this.pages = pages;
+    this.arch = arch;
+    this.vmas = new VmaList(arch.taskSize - STACK_GAP);
+  }
+
+  /** access_ok() */
+  accessOk(at: number, length: number): boolean {
+    const { taskSize } = this.arch;
+    return at >= 0 && length <= taskSize && at <= taskSize - length;
+  }
+
+  /** set_pte_at() for a page whose reference the caller hands over. */
+  mapFrame(page: number, frame: number, writable: boolean): void {
+    this.table.set(page, makePte(frame, normalFlags(writable)));
+    this.rss += 1;
+  }
+
+  /** A mapping of a page without a reference: the zero page, or a pfn. */
+  mapSpecial(page: number, frame: number, flags: number): void {
+    this.table.set(page, makePte(frame, PTE_PRESENT | PTE_SPECIAL | flags));
+  }
+
+  /** Another entry for a page that is mapped. */
+  changePte(page: number, pte: number): void {
+    this.table.set(page, pte);
+    this.tlb.drop(page);
+  }
+
+  /** zap_page_range(): unmaps whole pages and drops their references. */
+  zap(firstPage: number, endPage: number): void {
+    this.table.update(firstPage, endPage, (_, pte) => {
+      if ((pte & PTE_SPECIAL) === 0) {
+        this.rss -= 1;
+        this.pages.putFrame(pteFrame(pte));
+      }
+      return 0;
+    });
+    this.tlb.flush();
+  }
+
+  /**
+   * A frame for a private page of `vma`, not zeroed, flagged as exclusively anonymous; -1 when
+   * memory has run out. It follows the frame of the page before, if that is still free: user
+   * buffers then tend to be physically contiguous, as they are on a fresh system.
+   */
+  allocAnon(page: number): number {
+    const before = this.table.get(page - 1);
+    const next = pteFrame(before) + 1;
+    const adjacent =
+      (before & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT &&
+      this.pages.allocFramesAt(next, 0, MIGRATE_MOVABLE);
+    const frame = adjacent ? next : this.pages.allocFrames(0, MIGRATE_MOVABLE);
+    if (frame >= 0) this.markAnon(frame);
+    return frame;
+  }
+
+  /** page_add_new_anon_rmap() */
+  markAnon(frame: number): void {
+    this.pages.frames.flags[frame] = PG_LRU | PG_ANON | PG_ANON_EXCLUSIVE;
+  }
+
+  zeroFrame(frame: number): void {
+    this.pages.zero(this.pages.frames.address(frame), PAGE_SIZE);
+  }
+
+  /** exit_mmap(): everything is unmapped; files are closed and pages without pins freed. */
+  destroy(): void {
+    for (const vma of [...this.vmas].reverse()) this.removeVma(vma);
+  }
+
+  removeVma(vma: Vma): void {
+    this.zap(vma.firstPage, vma.endPage);
+    this.vmas.remove(vma);
+    vma.free();
+  }
+}
+
+export const normalFlags = (writable: boolean): number =>
+  PTE_PRESENT | PTE_USER | (writable ? PTE_WRITE : 0);

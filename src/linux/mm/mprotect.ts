@@ -1,0 +1,58 @@
+/**
+ * mprotect(): other rights for what is mapped.
+ *
+ * Upstream counterpart: mm/mprotect.c. Left out: growing stacks, protection keys.
+ */
+import { EACCES, EINVAL, ENOMEM } from '../../abi/errno.ts';
+import { PROT_SEM } from '../../abi/fcntl.ts';
+import { PAGE_SIZE, pageOffset, roundUp } from '../../machine/address.ts';
+import { DEFAULT_MAX_MAP_COUNT } from './mm-struct.ts';
+import type { MmStruct } from './mm-struct.ts';
+import { PTE_USER, PTE_WRITE } from './page-table.ts';
+import { VM_ACCESS_FLAGS, VM_MAY_SHIFT } from './vma.ts';
+import type { Vma } from './vma.ts';
+
+/**
+ * @param prot PROT_*
+ * @returns 0 or a negative errno; what lies before the mapping that refuses is changed.
+ */
+export function mprotect(mm: MmStruct, start: number, length: number, prot: number): number {
+  if (pageOffset(start) !== 0) return -EINVAL;
+  if (length === 0) return 0;
+  if ((prot & ~(VM_ACCESS_FLAGS | PROT_SEM)) !== 0) return -EINVAL;
+  const end = start + roundUp(length, PAGE_SIZE);
+  for (let at = start; at < end;) {
+    const vma = mm.vmas.find(at);
+    if (vma === undefined) return -ENOMEM;
+    const flags = (vma.flags & ~VM_ACCESS_FLAGS) | (prot & VM_ACCESS_FLAGS);
+    if ((flags & ~(flags >> VM_MAY_SHIFT) & VM_ACCESS_FLAGS) !== 0) return -EACCES;
+    const to = Math.min(end, vma.end);
+    const error = protectRange(mm, vma, at, to, flags);
+    if (error < 0) return error;
+    at = to;
+  }
+  return 0;
+}
+
+/** mprotect_fixup(): gives a part of a VMA other flags. */
+function protectRange(mm: MmStruct, vma: Vma, from: number, to: number, flags: number): number {
+  if (vma.flags === flags) return 0;
+  const cuts = Number(from > vma.start) + Number(to < vma.end);
+  if (mm.vmas.count + cuts > DEFAULT_MAX_MAP_COUNT) return -ENOMEM;
+  const part = from > vma.start ? mm.vmas.split(vma, from) : vma;
+  if (to < part.end) mm.vmas.split(part, to);
+  part.flags = flags;
+  changeProtection(mm, part);
+  mm.vmas.mergeAround(part);
+  return 0;
+}
+
+/** change_protection(): a private page only stays writable; it becomes so when it is written. */
+function changeProtection(mm: MmStruct, vma: Vma): void {
+  mm.table.update(vma.firstPage, vma.endPage, (_, pte) => {
+    const writable = vma.writable && (vma.shared || (pte & PTE_WRITE) !== 0);
+    const flags = (vma.accessible ? PTE_USER : 0) | (writable ? PTE_WRITE : 0);
+    return ((pte & ~(PTE_USER | PTE_WRITE)) | flags) >>> 0;
+  });
+  mm.tlb.flush();
+}

@@ -1,0 +1,40 @@
+/**
+ * MAP_POPULATE: the pages of a new mapping, before they are touched.
+ *
+ * Upstream counterpart: mm_populate() in mm/gup.c, which ignores what fails: those pages come, or
+ * fail, when they are touched. Where a system has huge pages, the memory of a large buffer is
+ * contiguous for the most part; here it comes from as few blocks as the allocator can give.
+ */
+import { userFault } from './fault.ts';
+import { MAX_PAGE_ORDER, MIGRATE_MOVABLE } from './migrate-type.ts';
+import type { MmStruct } from './mm-struct.ts';
+import { PAGE_SIZE } from '../../machine/address.ts';
+
+/** Addresses of a mapping that has no pages yet. */
+export function populate(mm: MmStruct, start: number, end: number): void {
+  const vma = mm.vmas.find(start);
+  if (vma === undefined || !vma.accessible) return;
+  const write = vma.writable && !vma.shared;
+  const first = start / PAGE_SIZE;
+  const last = end / PAGE_SIZE;
+  let page = write ? populateBlocks(mm, first, last) : first;
+  while (page < last && userFault(mm, page, write ? 'write' : 'read') === undefined) page += 1;
+}
+
+/** Private memory in blocks that follow each other if possible. Returns the first page without. */
+function populateBlocks(mm: MmStruct, first: number, last: number): number {
+  let behind = -1;
+  for (let page = first; page < last;) {
+    const count = Math.min(last - page, 1 << MAX_PAGE_ORDER);
+    const frame = mm.pages.allocExactFrames(count, MIGRATE_MOVABLE, behind);
+    if (frame < 0) return page;
+    mm.pages.zero(mm.pages.frames.address(frame), count * PAGE_SIZE);
+    for (let i = 0; i < count; i++) {
+      mm.markAnon(frame + i);
+      mm.mapFrame(page + i, frame + i, true);
+    }
+    page += count;
+    behind = frame + count;
+  }
+  return last;
+}

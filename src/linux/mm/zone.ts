@@ -1,0 +1,272 @@
+/**
+ * A zone of memory and its buddy allocator: blocks of 2^order frames that split, merge with their
+ * buddies when freed, and are stolen between migrate types when one has none left.
+ *
+ * Upstream counterpart: mm/page_alloc.c (__free_one_page, __rmqueue, take_page_off_buddy). Memory
+ * that was never needed is listed block by block on demand (deferred_grow_zone).
+ * Left out: watermarks, per-CPU lists, compaction, the guess whether a merge is near.
+ */
+import { FreeLists } from './free-lists.ts';
+import {
+  FALLBACKS,
+  MAX_PAGE_ORDER,
+  MIGRATE_MOVABLE,
+  PAGEBLOCK_NR_PAGES,
+  PAGEBLOCK_ORDER,
+} from './migrate-type.ts';
+import type { MigrateType } from './migrate-type.ts';
+import { PG_LRU } from './page-frames.ts';
+import type { PageFrames } from './page-frames.ts';
+
+const MAX_BLOCK = 1 << MAX_PAGE_ORDER;
+
+/** Frames of whole largest blocks that no list has yet. */
+interface Deferred {
+  next: number;
+  readonly end: number;
+}
+
+export type ZoneName = 'DMA32' | 'NORMAL' | 'MOVABLE';
+
+export class Zone {
+  readonly name: ZoneName;
+  /** Frames from `start` to before `end`, holes included. */
+  readonly start: number;
+  readonly end: number;
+  readonly #frames: PageFrames;
+  readonly #lists: FreeLists;
+  readonly #deferred: Deferred[] = [];
+  #managed = 0;
+  #free = 0;
+
+  /** @param index of the zone, for its part of the frames' links. */
+  constructor(frames: PageFrames, index: number, name: ZoneName, start: number, end: number) {
+    this.name = name;
+    this.start = start;
+    this.end = end;
+    this.#frames = frames;
+    this.#lists = new FreeLists(frames, index);
+  }
+
+  /** Pages that the zone owns, free or not. */
+  get managedPages(): number {
+    return this.#managed;
+  }
+
+  get freePages(): number {
+    return this.#free;
+  }
+
+  contains(frame: number): boolean {
+    return frame >= this.start && frame < this.end;
+  }
+
+  /** At boot: frames that the allocator may give out. */
+  addMemory(from: number, to: number): void {
+    const first = Math.min(to, Math.ceil(from / MAX_BLOCK) * MAX_BLOCK);
+    const last = Math.max(first, Math.floor(to / MAX_BLOCK) * MAX_BLOCK);
+    this.#managed += to - from;
+    this.#free += to - from;
+    this.#insertRange(from, first);
+    this.#insertRange(last, to);
+    if (first < last) this.#deferred.push({ next: first, end: last });
+    this.#listDeferred();
+  }
+
+  /** __rmqueue(): first frame of a block, or -1. */
+  alloc(order: number, type: MigrateType): number {
+    for (;;) {
+      const frame = this.#takeSmallest(order, type);
+      if (frame >= 0) {
+        this.#free -= 1 << order;
+        return frame;
+      }
+      if (!this.#fallBack(order, type)) return -1;
+    }
+  }
+
+  /** Takes this very block out of the free one that contains it; false when there is none. */
+  allocAt(frame: number, order: number, type: MigrateType): boolean {
+    if (this.#frames.blockType(frame) !== type) return false;
+    for (let at = order; at <= MAX_PAGE_ORDER; at++) {
+      const block = frame & -(1 << at);
+      if (this.#frames.buddy[block] !== at + 1) continue;
+      this.#remove(block, at);
+      this.#splitAround(block, at, frame, order);
+      this.#free -= 1 << order;
+      return true;
+    }
+    return false;
+  }
+
+  /** __free_one_page(): a block comes back and merges with every buddy that is free. */
+  free(frame: number, order: number): void {
+    this.#free += 1 << order;
+    this.#insert(frame, order);
+  }
+
+  /** Gives back frames that need not be one block; what they merge to is used last. */
+  freeRange(from: number, to: number): void {
+    this.#free += to - from;
+    this.#insertRange(from, to);
+  }
+
+  /** Order of the largest free block; -1 when nothing is free. */
+  largestFreeOrder(): number {
+    return this.freeBlocks().findLastIndex((blocks) => blocks > 0);
+  }
+
+  /** Free blocks of each order (/proc/buddyinfo). */
+  freeBlocks(): number[] {
+    const counts = this.#lists.counts();
+    for (const { next, end } of this.#deferred) {
+      counts[MAX_PAGE_ORDER]! += (end - next) / MAX_BLOCK;
+    }
+    return counts;
+  }
+
+  /** __rmqueue_smallest(): the least block of the type's own that will do, split down. */
+  #takeSmallest(order: number, type: MigrateType): number {
+    for (let at = order; at <= MAX_PAGE_ORDER; at++) {
+      const frame = this.#lists.first(at, type);
+      if (frame < 0) continue;
+      this.#remove(frame, at);
+      for (let rest = at - 1; rest >= order; rest--) {
+        this.#lists.add(frame + (1 << rest), rest, type);
+      }
+      return frame;
+    }
+    return -1;
+  }
+
+  #remove(frame: number, order: number): void {
+    this.#lists.remove(frame);
+    if (order === MAX_PAGE_ORDER) this.#listDeferred();
+  }
+
+  /** Keeps a largest block listed for as long as there is one that was never used. */
+  #listDeferred(): void {
+    const range = this.#deferred[0];
+    if (range === undefined || this.#lists.first(MAX_PAGE_ORDER, MIGRATE_MOVABLE) >= 0) return;
+    this.#lists.addTail(range.next, MAX_PAGE_ORDER, MIGRATE_MOVABLE);
+    range.next += MAX_BLOCK;
+    if (range.next === range.end) this.#deferred.shift();
+  }
+
+  /** break_down_buddy_pages(): lists what is left of a block when a part of it has gone. */
+  #splitAround(block: number, blockOrder: number, frame: number, order: number): void {
+    const type = this.#frames.blockType(frame);
+    let low = block;
+    for (let at = blockOrder - 1; at >= order; at--) {
+      const middle = low + (1 << at);
+      this.#lists.add(frame < middle ? middle : low, at, type);
+      if (frame >= middle) low = middle;
+    }
+  }
+
+  #insert(frame: number, order: number): void {
+    let block = frame;
+    let at = order;
+    for (; at < MAX_PAGE_ORDER; at++) {
+      const buddy = block ^ (1 << at);
+      if (!this.contains(buddy) || this.#frames.buddy[buddy] !== at + 1) break;
+      this.#lists.remove(buddy);
+      block &= buddy;
+    }
+    this.#lists.add(block, at, this.#frames.blockType(block));
+  }
+
+  /** The largest aligned blocks that fill a range. */
+  #insertRange(from: number, to: number): void {
+    for (let at = from; at < to;) {
+      let order = at === 0 ? MAX_PAGE_ORDER : Math.min(MAX_PAGE_ORDER, 31 - Math.clz32(at & -at));
+      while (at + (1 << order) > to) order -= 1;
+      this.#insert(at, order);
+      at += 1 << order;
+    }
+  }
+
+  /**
+   * __rmqueue_fallback(): moves blocks of another type to this one's lists. The largest block is
+   * taken, with its pageblock where that may be stolen whole; a movable allocation that may not
+   * takes the smallest, for it does no lasting harm there.
+   */
+  #fallBack(order: number, type: MigrateType): boolean {
+    for (let at = MAX_PAGE_ORDER; at >= order; at--) {
+      const frame = this.#victim(at, type);
+      if (frame < 0) continue;
+      if (canSteal(at, type)) this.#steal(frame, at, type);
+      else this.#moveSmallest(order, type);
+      return true;
+    }
+    return false;
+  }
+
+  #victim(order: number, type: MigrateType): number {
+    for (const fallback of FALLBACKS[type]!) {
+      const frame = this.#lists.first(order, fallback);
+      if (frame >= 0) return frame;
+    }
+    return -1;
+  }
+
+  #moveSmallest(order: number, type: MigrateType): void {
+    let at = order;
+    while (this.#victim(at, type) < 0) at += 1;
+    this.#move(this.#victim(at, type), at, type);
+  }
+
+  /** move_to_free_list() */
+  #move(frame: number, order: number, type: MigrateType): void {
+    this.#lists.remove(frame);
+    this.#lists.addTail(frame, order, type);
+  }
+
+  /**
+   * steal_suitable_fallback(): takes the free part of the block's pageblock, and the pageblock
+   * itself when at least half of it is free or holds pages of a like kind.
+   */
+  #steal(frame: number, order: number, type: MigrateType): void {
+    if (order >= PAGEBLOCK_ORDER) {
+      for (let at = frame; at < frame + (1 << order); at += PAGEBLOCK_NR_PAGES) {
+        this.#frames.setBlockType(at, type);
+      }
+      this.#move(frame, order, type);
+      if (order === MAX_PAGE_ORDER) this.#listDeferred();
+      return;
+    }
+    const block = frame & -PAGEBLOCK_NR_PAGES;
+    if (!this.contains(block) || !this.contains(block + PAGEBLOCK_NR_PAGES - 1)) {
+      this.#move(frame, order, type);
+      return;
+    }
+    const usable = this.#moveBlock(block, type);
+    if (usable >= PAGEBLOCK_NR_PAGES / 2) this.#frames.setBlockType(block, type);
+  }
+
+  /** move_freepages_block(): says how many pages of the pageblock are free or of a like kind. */
+  #moveBlock(block: number, type: MigrateType): number {
+    const { buddy, flags } = this.#frames;
+    let free = 0;
+    let movable = 0;
+    for (let at = block; at < block + PAGEBLOCK_NR_PAGES;) {
+      const order = buddy[at]! - 1;
+      if (order < 0) {
+        if ((flags[at]! & PG_LRU) !== 0) movable += 1;
+        at += 1;
+        continue;
+      }
+      this.#move(at, order, type);
+      free += 1 << order;
+      at += 1 << order;
+    }
+    if (type === MIGRATE_MOVABLE) return free + movable;
+    const fromMovable = this.#frames.blockType(block) === MIGRATE_MOVABLE;
+    return fromMovable ? PAGEBLOCK_NR_PAGES - movable : free;
+  }
+}
+
+/** can_steal_fallback(): whether a block of this order is worth its whole pageblock. */
+function canSteal(order: number, type: MigrateType): boolean {
+  return order >= PAGEBLOCK_ORDER >> 1 || type !== MIGRATE_MOVABLE;
+}

@@ -1,0 +1,72 @@
+/**
+ * The door to a file's ioctl (vfs_ioctl() in fs/ioctl.c), with what traces show of it. In-box
+ * programs and the supervisor of native ones both come through here.
+ * Left out: the generic commands that the VFS answers itself (FIOCLEX, FIONBIO, …).
+ */
+import { ENOIOCTLCMD, ENOTTY } from '../../abi/errno.ts';
+import { _IOC_SIZE, _IOC_TYPE } from '../../abi/ioctl.ts';
+import { TEE_IOC_MAGIC } from '../../abi/tee.ts';
+import type { Va } from '../../machine/address.ts';
+import type { Co } from '../../sched/task.ts';
+import type { File } from './file.ts';
+import type { Kernel } from './kernel.ts';
+import type { TaskStruct } from './process.ts';
+
+/** The driver's coroutine, or the errno of a file that has none. Nothing is added when not tracing. */
+export function ioctlOf(
+  kernel: Kernel,
+  current: TaskStruct,
+  file: File,
+  fd: number,
+  cmd: number,
+  arg: Va,
+): Co<number> | number {
+  if (kernel.trace.calls) return tracedIoctl(kernel, current, file, fd, cmd, arg);
+  return file.ops.ioctl === undefined ? -ENOTTY : file.ops.ioctl(file, current, cmd, arg);
+}
+
+/** vfs_ioctl() as a coroutine: what user space sees. The caller holds a reference to the file. */
+export function* ioctlFile(
+  kernel: Kernel,
+  current: TaskStruct,
+  file: File,
+  fd: number,
+  cmd: number,
+  arg: Va,
+): Co<number> {
+  const call = ioctlOf(kernel, current, file, fd, cmd, arg);
+  return ioctlResult(typeof call === 'number' ? call : yield* call);
+}
+
+/** What user space sees of a driver's result. */
+export const ioctlResult = (result: number): number => (result === -ENOIOCTLCMD ? -ENOTTY : result);
+
+function* tracedIoctl(
+  kernel: Kernel,
+  current: TaskStruct,
+  file: File,
+  fd: number,
+  cmd: number,
+  arg: Va,
+): Co<number> {
+  const { trace } = kernel;
+  const { pid } = current.process;
+  const flow = current.task.flow;
+  if (_IOC_TYPE(cmd) === TEE_IOC_MAGIC) current.task.flow = kernel.sched.newFlow();
+  const bytes = argumentBytes(current, cmd, arg);
+  trace.emit('client', 'ioctl.enter', { pid, fd, path: file.path, cmd, arg, bytes });
+  const { ioctl } = file.ops;
+  const result =
+    ioctl === undefined ? -ENOTTY : yield* ioctl.call(file.ops, file, current, cmd, arg);
+  const after = argumentBytes(current, cmd, arg);
+  const seen = ioctlResult(result);
+  trace.emit('client', 'ioctl.exit', { pid, fd, cmd, result: seen, bytes: after });
+  current.task.flow = flow;
+  return result;
+}
+
+/** The argument as it stands in the program's memory; empty where that cannot be read. */
+function argumentBytes(current: TaskStruct, cmd: number, arg: Va): Uint8Array {
+  const bytes = new Uint8Array(_IOC_SIZE(cmd));
+  return current.process.mm.read(arg, bytes) ? bytes : bytes.subarray(0, 0);
+}

@@ -1,0 +1,63 @@
+/** Which system calls programs inside the box have, and what about them differs from Linux. */
+import type { SupportRow } from '../../abi/support.ts';
+
+const AREA = 'Linux system call';
+
+/** Names as in include/uapi/asm-generic/unistd.h; a note makes the row partial. */
+const CALLS: readonly (readonly [name: string, note?: string])[] = [
+  ['openat', 'no symbolic links, O_TMPFILE or O_DIRECT alignment'],
+  ['close'],
+  ['dup'],
+  ['dup3'],
+  ['fcntl', 'F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL; others -EINVAL'],
+  ['ioctl', 'FIOCLEX, FIONBIO and the like, which the VFS answers, are left to the driver'],
+  ['read'],
+  ['write', 'no RLIMIT_FSIZE'],
+  ['pread64'],
+  ['pwrite64'],
+  ['lseek', 'files have no holes'],
+  ['ftruncate'],
+  ['fsync'],
+  ['fdatasync'],
+  ['getdents64', 'entries are values and come all at once'],
+  ['mkdirat'],
+  ['unlinkat'],
+  ['renameat2', 'RENAME_NOREPLACE; other flags -EINVAL'],
+  ['fstat', 'the result is a value'],
+  ['newfstatat', 'the result is a value'],
+  ['faccessat2'],
+  ['chdir'],
+  ['getcwd'],
+  ['umask'],
+  ['mmap', 'regular files -ENODEV; MAP_LOCKED, MAP_HUGETLB and MAP_GROWSDOWN have no effect'],
+  ['munmap'],
+  ['mprotect'],
+  ['getpid'],
+  ['gettid'],
+  ['fork', 'the child goes on in a function of its own'],
+  ['execve', 'the caller goes on as the new image; -EAGAIN with several threads'],
+  ['exit'],
+  ['exit_group'],
+  ['wait4', 'a child or any; no process groups, no rusage'],
+  ['kill', 'no process groups: pids below 1 answer -ESRCH'],
+  ['tgkill'],
+  ['rt_sigaction', 'no siginfo, no alternate stack; stop signals have no effect'],
+  ['rt_sigprocmask'],
+  ['nanosleep'],
+  ['futex', 'waits on a queue object of the program'],
+];
+
+const ABSENT: readonly (readonly [name: string, note: string])[] = [
+  ['socket', '-ENOSYS'],
+  ['clone', 'threads are made by the program object'],
+  ['ppoll', 'no call: nothing here can be polled'],
+];
+
+export const PROCESS_SUPPORT: readonly SupportRow[] = [
+  ...CALLS.map(([name, note]): SupportRow =>
+    note === undefined
+      ? { area: AREA, name, status: 'supported' }
+      : { area: AREA, name, status: 'partial', note },
+  ),
+  ...ABSENT.map(([name, note]): SupportRow => ({ area: AREA, name, status: 'absent', note })),
+];

@@ -1,0 +1,320 @@
+/**
+ * The system calls of one thread. Each returns what the system call returns: a value or a negative
+ * errno. A call that a signal interrupts is restarted or answers -EINTR, as the handler's SA_RESTART
+ * says; when the process was killed meanwhile the call throws ProcessExited and never returns.
+ * Data goes through user addresses; paths, stat and directory entries are values. Flags have their
+ * asm-generic numbers whatever the architecture.
+ * Left out: what no program of the TEE stack calls; sockets answer -ENOSYS.
+ */
+import { EBADF, EINVAL, ENOSYS } from '../../abi/errno.ts';
+import { AT_FDCWD } from '../../abi/fcntl.ts';
+import type { Va } from '../../machine/address.ts';
+import type { Co } from '../../sched/task.ts';
+import type { WaitQueue } from '../../sched/wait.ts';
+import { exitGroup, exitThread, waitChild } from './exit.ts';
+import type { WaitResult } from './exit.ts';
+import type { Dirent, Stat } from './inode.ts';
+import type { Disposition } from './signal.ts';
+import { RESTART, deliverSignals, leaveSystemCall } from './signal-delivery.ts';
+import * as sysFile from './sys-file.ts';
+import * as sysMmap from './sys-mmap.ts';
+import * as sysPath from './sys-path.ts';
+import * as sysProcess from './sys-process.ts';
+import type { Thread } from './thread.ts';
+import { ioctlOf, ioctlResult } from './ioctl.ts';
+
+type Args = readonly (number | string)[];
+
+export class Syscalls {
+  readonly #thread: Thread;
+
+  constructor(thread: Thread) {
+    this.#thread = thread;
+  }
+
+  /**
+   * Written out, being the hot one: beyond the driver's coroutine it costs one, and no closure.
+   * @param arg user address, or a value as the command has it.
+   */
+  *ioctl(fd: number, cmd: number, arg: Va): Co<number> {
+    const thread = this.#thread;
+    const { signals } = thread;
+    const { files, kernel } = thread.process;
+    if (thread.exiting) throw thread.process.gone();
+    if (signals.sigpending) yield* deliverSignals(thread);
+    for (;;) {
+      const open = files.get(fd);
+      if (open === undefined || open.isPath) return -EBADF;
+      open.get();
+      const call = ioctlOf(kernel, thread, open, fd, cmd, arg);
+      const result = ioctlResult(typeof call === 'number' ? call : yield* call);
+      if (open.drop()) yield* open.release();
+      if (!signals.sigpending) return result;
+      const left = yield* leaveSystemCall(thread, result);
+      if (left !== RESTART) return left;
+    }
+  }
+
+  // --- files by path
+  openat(dirfd: number, name: string, flags: number, mode = 0): Co<number> {
+    return this.#call('openat', [dirfd, name, flags, mode], () =>
+      sysPath.openAt(this.#thread, dirfd, name, flags, mode),
+    );
+  }
+  open(name: string, flags: number, mode = 0): Co<number> {
+    return this.openat(AT_FDCWD, name, flags, mode);
+  }
+  mkdirat(dirfd: number, name: string, mode: number): Co<number> {
+    return this.#now('mkdirat', [dirfd, name, mode], () =>
+      sysPath.mkdirAt(this.#thread, dirfd, name, mode),
+    );
+  }
+  /** @param flags AT_REMOVEDIR for a directory. */
+  unlinkat(dirfd: number, name: string, flags: number): Co<number> {
+    return this.#now('unlinkat', [dirfd, name, flags], () =>
+      sysPath.unlinkAt(this.#thread, dirfd, name, flags),
+    );
+  }
+  /** @param flags RENAME_NOREPLACE; others answer -EINVAL. */
+  renameat2(
+    olddirfd: number,
+    from: string,
+    newdirfd: number,
+    to: string,
+    flags: number,
+  ): Co<number> {
+    const ends = [
+      { dirfd: olddirfd, path: from },
+      { dirfd: newdirfd, path: to },
+    ] as const;
+    return this.#now('renameat2', [olddirfd, from, newdirfd, to, flags], () =>
+      sysPath.renameAt(this.#thread, ends[0], ends[1], flags),
+    );
+  }
+  newfstatat(dirfd: number, name: string, flags: number): Co<Stat | number> {
+    return this.#now('newfstatat', [dirfd, name, flags], () =>
+      sysPath.statAt(this.#thread, dirfd, name, flags),
+    );
+  }
+  stat(name: string): Co<Stat | number> {
+    return this.newfstatat(AT_FDCWD, name, 0);
+  }
+  /** @param mode F_OK, or R_OK, W_OK and X_OK together. @param flags AT_EACCESS. */
+  faccessat2(dirfd: number, name: string, mode: number, flags = 0): Co<number> {
+    return this.#now('faccessat2', [dirfd, name, mode, flags], () =>
+      sysPath.accessAt(this.#thread, dirfd, name, mode, flags),
+    );
+  }
+  access(name: string, mode: number): Co<number> {
+    return this.faccessat2(AT_FDCWD, name, mode);
+  }
+  chdir(name: string): Co<number> {
+    return this.#now('chdir', [name], () => sysPath.changeDirectory(this.#thread, name));
+  }
+  /** The working directory's path. */
+  getcwd(): string {
+    return this.#thread.process.cwd.path;
+  }
+  /** @returns the mask before. */
+  umask(mask: number): number {
+    const before = this.#thread.process.umask;
+    this.#thread.process.umask = mask & 0o777;
+    return before;
+  }
+
+  // --- files by fd
+  close(fd: number): Co<number> {
+    return this.#call('close', [fd], () => sysFile.closeFd(this.#thread, fd));
+  }
+  dup(fd: number): Co<number> {
+    return this.#now('dup', [fd], () => sysFile.dupFd(this.#thread, fd, 0, false));
+  }
+  /** Unlike dup3(), the same number twice is no error. */
+  dup2(fd: number, to: number): Co<number> {
+    if (fd !== to) return this.dup3(fd, to, 0);
+    const { files } = this.#thread.process;
+    return this.#now('dup2', [fd, to], () => (files.get(fd) === undefined ? -EBADF : fd));
+  }
+  dup3(fd: number, to: number, flags: number): Co<number> {
+    return this.#call('dup3', [fd, to, flags], () => sysFile.dupTo(this.#thread, fd, to, flags));
+  }
+  fcntl(fd: number, cmd: number, arg = 0): Co<number> {
+    return this.#now('fcntl', [fd, cmd, arg], () => sysFile.fcntlFd(this.#thread, fd, cmd, arg));
+  }
+  read(fd: number, buf: Va, count: number): Co<number> {
+    return this.#call('read', [fd, buf, count], () =>
+      sysFile.readFile(this.#thread, fd, { buf, count, offset: undefined }),
+    );
+  }
+  write(fd: number, buf: Va, count: number): Co<number> {
+    return this.#call('write', [fd, buf, count], () =>
+      sysFile.writeFile(this.#thread, fd, { buf, count, offset: undefined }),
+    );
+  }
+  pread64(fd: number, buf: Va, count: number, offset: number): Co<number> {
+    return this.#call('pread64', [fd, buf, count, offset], () =>
+      sysFile.readFile(this.#thread, fd, { buf, count, offset }),
+    );
+  }
+  pwrite64(fd: number, buf: Va, count: number, offset: number): Co<number> {
+    return this.#call('pwrite64', [fd, buf, count, offset], () =>
+      sysFile.writeFile(this.#thread, fd, { buf, count, offset }),
+    );
+  }
+  lseek(fd: number, offset: number, whence: number): Co<number> {
+    return this.#now('lseek', [fd, offset, whence], () =>
+      sysFile.seekFile(this.#thread, fd, offset, whence),
+    );
+  }
+  ftruncate(fd: number, length: number): Co<number> {
+    return this.#now('ftruncate', [fd, length], () =>
+      sysFile.truncateFile(this.#thread, fd, length),
+    );
+  }
+  fsync(fd: number): Co<number> {
+    return this.#now('fsync', [fd], () => sysFile.syncFile(this.#thread, fd));
+  }
+  fdatasync(fd: number): Co<number> {
+    return this.#now('fdatasync', [fd], () => sysFile.syncFile(this.#thread, fd));
+  }
+  /** All entries that are left, `.` and `..` included; empty at the end. */
+  getdents64(fd: number): Co<readonly Dirent[] | number> {
+    return this.#now('getdents64', [fd], () => sysFile.readDirectory(this.#thread, fd));
+  }
+  fstat(fd: number): Co<Stat | number> {
+    return this.#now('fstat', [fd], () => sysFile.statFd(this.#thread, fd));
+  }
+
+  // --- memory
+  /** @returns the address, or a negative errno. */
+  mmap(
+    addr: number,
+    length: number,
+    prot: number,
+    flags: number,
+    fd: number,
+    offset: number,
+  ): Co<number> {
+    const request = { addr, length, prot, flags, fd, offset };
+    return this.#call('mmap', [addr, length, prot, flags, fd, offset], () =>
+      sysMmap.mapMemory(this.#thread, request),
+    );
+  }
+  munmap(addr: number, length: number): Co<number> {
+    return this.#call('munmap', [addr, length], () =>
+      sysMmap.unmapMemory(this.#thread, addr, length),
+    );
+  }
+  mprotect(addr: number, length: number, prot: number): Co<number> {
+    return this.#now('mprotect', [addr, length, prot], () =>
+      sysMmap.protectMemory(this.#thread, addr, length, prot),
+    );
+  }
+
+  // --- processes
+  getpid(): number {
+    return this.#thread.process.pid;
+  }
+  gettid(): number {
+    return this.#thread.tid;
+  }
+  /** @param start gives the child's leader its body. @returns its pid, or a negative errno. */
+  fork(start: (child: Thread) => void): Co<number> {
+    return this.#now('fork', [], () => {
+      const child = this.#thread.process.kernel.processes.fork(this.#thread);
+      if (typeof child === 'number') return child;
+      start(child);
+      return child.tid;
+    });
+  }
+  /** The caller goes on as the new image: fresh memory, close-on-exec files closed. */
+  execve(name: string): Co<number> {
+    return this.#call('execve', [name], () => sysProcess.execProcess(this.#thread, name));
+  }
+  /** Ends the process. */
+  *exitGroup(code: number): Co<never> {
+    if (!this.#thread.exiting) yield* exitGroup(this.#thread, { kind: 'exited', code });
+    throw this.#thread.process.gone();
+  }
+  /** Ends this thread; the process with its last one. */
+  *exit(code: number): Co<never> {
+    if (!this.#thread.exiting) yield* exitThread(this.#thread, { kind: 'exited', code });
+    throw this.#thread.process.gone();
+  }
+  /**
+   * @param pid a child, or -1 for any.
+   * @returns its pid and wait status; pid 0 when `noHang` (WNOHANG) and none has ended; -errno.
+   */
+  wait4(pid: number, noHang = false): Co<WaitResult | number> {
+    return this.#call('wait4', [pid], () => waitChild(this.#thread.process, pid, noHang));
+  }
+  kill(pid: number, signal: number): Co<number> {
+    return this.#now('kill', [pid, signal], () =>
+      sysProcess.killProcess(this.#thread, pid, signal),
+    );
+  }
+  tgkill(tgid: number, tid: number, signal: number): Co<number> {
+    return this.#now('tgkill', [tgid, tid, signal], () =>
+      sysProcess.killThread(this.#thread, tgid, tid, signal),
+    );
+  }
+  rtSigaction(signal: number, disposition: Disposition): Co<number> {
+    return this.#now('rt_sigaction', [signal], () =>
+      sysProcess.setAction(this.#thread, signal, disposition),
+    );
+  }
+  /** @param how SIG_BLOCK, SIG_UNBLOCK or SIG_SETMASK. */
+  rtSigprocmask(how: number, signals: readonly number[]): Co<number> {
+    return this.#now('rt_sigprocmask', [how, ...signals], () =>
+      sysProcess.changeMask(this.#thread, how, signals),
+    );
+  }
+  nanosleep(ns: number): Co<number> {
+    if (!(ns >= 0)) return this.#now('nanosleep', [ns], () => -EINVAL);
+    const untilNs = this.#thread.process.kernel.sched.nowNs() + ns;
+    return this.#call('nanosleep', [ns], () => sysProcess.sleepUntil(this.#thread, untilNs));
+  }
+  /** A futex wait on a queue that the program keeps: 0, -EINTR or -ETIMEDOUT. */
+  futexWait(queue: WaitQueue, timeoutNs?: number): Co<number> {
+    return this.#call('futex', [queue.site], () => sysProcess.waitOn(queue, timeoutNs));
+  }
+  socket(domain: number, type: number, protocol: number): Co<number> {
+    return this.#now('socket', [domain, type, protocol], () => -ENOSYS);
+  }
+
+  /** A call that cannot sleep. */
+  #now<T>(name: string, args: Args, body: () => T): Co<T | number> {
+    return this.#call(name, args, function* () {
+      return body();
+    });
+  }
+
+  /** The edges of every other call: signals, restarts, traces. */
+  *#call<T>(name: string, args: Args, body: () => Co<T>): Co<T | number> {
+    const thread = this.#thread;
+    const { trace } = thread.process.kernel;
+    const { pid } = thread.process;
+    if (thread.exiting) throw thread.process.gone();
+    if (thread.signals.sigpending) yield* deliverSignals(thread);
+    if (trace.all) trace.emit('client', 'syscall.enter', { pid, name, args });
+    let result: T | number = yield* body();
+    if (thread.signals.sigpending) result = yield* this.#restarted(result, body);
+    if (trace.all) {
+      const shown = typeof result === 'number' ? result : 0;
+      trace.emit('client', 'syscall.exit', { pid, name, result: shown });
+    }
+    return result;
+  }
+
+  /** Signals came while the call was under way: it is made again as often as they say so. */
+  *#restarted<T>(first: T | number, body: () => Co<T>): Co<T | number> {
+    const { signals } = this.#thread;
+    for (let result = first; ; result = yield* body()) {
+      if (!signals.sigpending) return result;
+      const code = typeof result === 'number' ? result : 0;
+      const left = yield* leaveSystemCall(this.#thread, code);
+      if (left === RESTART) continue;
+      return left === code ? result : left;
+    }
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The ioctls of sessions (drivers/tee/tee_core.c): OPEN_SESSION, INVOKE, CANCEL, CLOSE_SESSION.
+ * INVOKE is the path that everything else is measured by: it allocates nothing.
+ */
+import { EFAULT, EPERM } from '../../abi/errno.ts';
+import {
+  TEE_IOCTL_LOGIN_REE_KERNEL_MAX,
+  TEE_IOCTL_LOGIN_REE_KERNEL_MIN,
+  TeeIoctlCancelArg,
+  TeeIoctlCloseSessionArg,
+  TeeIoctlInvokeArg,
+  TeeIoctlOpenSessionArg,
+} from '../../abi/tee.ts';
+import type { Va } from '../../machine/address.ts';
+import type { Co } from '../../sched/task.ts';
+import type { UserMemory } from '../mm/user-memory.ts';
+import type { TaskStruct } from '../process/process.ts';
+import type { IoctlFrame } from './ioctl-frame.ts';
+import { checkLength, noSuchOperation, openArg } from './arg-checks.ts';
+import { paramsFromUser, paramsToUser, putMemrefs, syncForCpu } from './params.ts';
+import { refuse } from './refuse.ts';
+import type { TeeContext } from './tee-context.ts';
+
+const OPEN_SIZE = TeeIoctlOpenSessionArg.byteLength;
+const INVOKE_SIZE = TeeIoctlInvokeArg.byteLength;
+
+/** TEE_IOC_OPEN_SESSION: 0 when the request was carried out; the TEE's answer is in `ret`. */
+export function* teeIoctlOpenSession(ctx: TeeContext, current: TaskStruct, at: Va): Co<number> {
+  if (ctx.ops.openSession === undefined) return noSuchOperation(ctx);
+  const { mm } = current.process;
+  const { frames } = ctx.teedev;
+  const frame = frames.take();
+  const { arg, openSession: session } = frame;
+  let rc = openArg(ctx, mm, arg, at, OPEN_SIZE);
+  if (rc === 0) {
+    const count = TeeIoctlOpenSessionArg.numParams.get(arg.view, 0);
+    rc = checkLength(ctx, arg, OPEN_SIZE, count);
+    session.load(arg.view);
+    if (rc === 0) rc = yield* paramsFromUser(ctx, mm, frame, OPEN_SIZE, count);
+    // Upstream looks at the login after the parameters.
+    if (rc === 0) rc = checkLogin(ctx, session.clntLogin);
+    if (rc === 0) rc = yield* openAndReport(ctx, current, frame);
+  }
+  if (frame.memrefs > 0) yield* putMemrefs(frame);
+  frames.give(frame);
+  return rc;
+}
+
+function* openAndReport(ctx: TeeContext, current: TaskStruct, frame: IoctlFrame): Co<number> {
+  const { arg, openSession: session, params } = frame;
+  const { mm } = current.process;
+  const rc = yield* ctx.ops.openSession!(ctx, session, params, current);
+  if (frame.memrefs > 0) syncForCpu(ctx, frame);
+  if (rc !== 0) return rc;
+  TeeIoctlOpenSessionArg.session.set(arg.view, 0, session.session);
+  TeeIoctlOpenSessionArg.ret.set(arg.view, 0, session.ret);
+  TeeIoctlOpenSessionArg.retOrigin.set(arg.view, 0, session.retOrigin);
+  arg.put(TeeIoctlOpenSessionArg.session.offset, TeeIoctlOpenSessionArg.numParams.offset);
+  paramsToUser(ctx, frame, OPEN_SIZE);
+  if (arg.flush(mm)) return 0;
+  // User space has not learnt of the session, so nobody would close it.
+  if (ctx.ops.closeSession !== undefined) yield* ctx.ops.closeSession(ctx, session.session);
+  return -EFAULT;
+}
+
+function checkLogin(ctx: TeeContext, login: number): number {
+  const reserved =
+    login >= TEE_IOCTL_LOGIN_REE_KERNEL_MIN && login <= TEE_IOCTL_LOGIN_REE_KERNEL_MAX;
+  if (!reserved) return 0;
+  return refuse(ctx.trace, EPERM, `login 0x${login.toString(16)} is for kernel clients`);
+}
+
+/** TEE_IOC_INVOKE: as OPEN_SESSION, for a command of a session. */
+export function* teeIoctlInvoke(ctx: TeeContext, current: TaskStruct, at: Va): Co<number> {
+  if (ctx.ops.invokeFunc === undefined) return noSuchOperation(ctx);
+  const { mm } = current.process;
+  const { frames } = ctx.teedev;
+  const frame = frames.take();
+  const { arg, invoke } = frame;
+  let rc = openArg(ctx, mm, arg, at, INVOKE_SIZE);
+  if (rc === 0) {
+    const count = TeeIoctlInvokeArg.numParams.get(arg.view, 0);
+    rc = checkLength(ctx, arg, INVOKE_SIZE, count);
+    if (rc === 0) rc = yield* paramsFromUser(ctx, mm, frame, INVOKE_SIZE, count);
+  }
+  if (rc === 0) {
+    invoke.load(arg.view);
+    rc = yield* ctx.ops.invokeFunc(ctx, invoke, frame.params);
+    if (frame.memrefs > 0) syncForCpu(ctx, frame);
+    if (rc === 0) rc = reportInvoke(ctx, mm, frame);
+  }
+  if (frame.memrefs > 0) yield* putMemrefs(frame);
+  frames.give(frame);
+  return rc;
+}
+
+function reportInvoke(ctx: TeeContext, mm: UserMemory, frame: IoctlFrame): number {
+  const { arg, invoke } = frame;
+  TeeIoctlInvokeArg.ret.set(arg.view, 0, invoke.ret);
+  TeeIoctlInvokeArg.retOrigin.set(arg.view, 0, invoke.retOrigin);
+  arg.put(TeeIoctlInvokeArg.ret.offset, TeeIoctlInvokeArg.numParams.offset);
+  paramsToUser(ctx, frame, INVOKE_SIZE);
+  return arg.flush(mm) ? 0 : -EFAULT;
+}
+
+/** TEE_IOC_CANCEL: what an operation in progress is asked to do. */
+export function* teeIoctlCancel(ctx: TeeContext, current: TaskStruct, at: Va): Co<number> {
+  if (ctx.ops.cancelReq === undefined) return noSuchOperation(ctx);
+  const { cancelId, session, byteLength } = TeeIoctlCancelArg;
+  const view = new DataView(new ArrayBuffer(byteLength));
+  if (!current.process.mm.read(at, new Uint8Array(view.buffer))) return -EFAULT;
+  return yield* ctx.ops.cancelReq(ctx, cancelId.get(view, 0), session.get(view, 0));
+}
+
+/** TEE_IOC_CLOSE_SESSION */
+export function* teeIoctlCloseSession(ctx: TeeContext, current: TaskStruct, at: Va): Co<number> {
+  if (ctx.ops.closeSession === undefined) return noSuchOperation(ctx);
+  const { session, byteLength } = TeeIoctlCloseSessionArg;
+  const view = new DataView(new ArrayBuffer(byteLength));
+  if (!current.process.mm.read(at, new Uint8Array(view.buffer))) return -EFAULT;
+  return yield* ctx.ops.closeSession(ctx, session.get(view, 0));
+}

@@ -1,0 +1,45 @@
+/** For tests: the switches of each kernel. */
+import type { OpteeSwitches } from '../switches.ts';
+
+export const LINUX_7_3: OpteeSwitches = {
+  hz: 250,
+  threadCount: true,
+  updateOutOnly: true,
+  rpcShmByPages: true,
+  notifTimeout: true,
+  rpmbRouting: true,
+  teeRevision: true,
+  scanBusOwnQueue: false,
+  quirkWakesRunningCall: true,
+  quirkSendQueuedRequest: true,
+  quirkSuppReleaseByShm: true,
+  quirkShortShmAlloc: true,
+  quirkNotifTimeoutJiffies: true,
+  quirkNotifBitmapShort: true,
+  quirkShmFreeAnyType: true,
+  quirkArgPageKeepsContext: true,
+};
+
+export const LINUX_6_1: OpteeSwitches = {
+  ...LINUX_7_3,
+  threadCount: false,
+  updateOutOnly: false,
+  rpcShmByPages: false,
+  notifTimeout: false,
+  rpmbRouting: false,
+  teeRevision: false,
+  scanBusOwnQueue: true,
+};
+
+/** Linux 7.3 without the bugs. */
+export const FIXED: OpteeSwitches = {
+  ...LINUX_7_3,
+  quirkWakesRunningCall: false,
+  quirkSendQueuedRequest: false,
+  quirkSuppReleaseByShm: false,
+  quirkShortShmAlloc: false,
+  quirkNotifTimeoutJiffies: false,
+  quirkNotifBitmapShort: false,
+  quirkShmFreeAnyType: false,
+  quirkArgPageKeepsContext: false,
+};

@@ -1,0 +1,194 @@
+/**
+ * RAM and the bus in front of it. Every access names its master: a normal-world CPU of a guest, a
+ * secure CPU, or a DMA device. The firewall (a TZASC in effect) holds an attribute per 4 KiB page;
+ * a refused access is a fault that is delivered to that master and recorded, never silent.
+ */
+import type { RamBacking } from '../host/host.ts';
+import type { Trace } from '../trace/trace.ts';
+import { PAGE_SIZE, pa, pageOffset } from './address.ts';
+import type { Pa } from './address.ts';
+
+export type MasterKind = 'normal-cpu' | 'secure-cpu' | 'dma';
+
+export interface Master {
+  readonly name: string;
+  readonly kind: MasterKind;
+  /** Guest of a normal-world CPU; 0 without virtualization. */
+  readonly guest: number;
+}
+
+export type Access = 'read' | 'write';
+
+/** A refused access, as its master sees it: an external abort or a DMA error. */
+export class BusFault extends Error {
+  readonly master: Master;
+  readonly address: Pa;
+  readonly access: Access;
+  constructor(master: Master, address: Pa, access: Access, why: string) {
+    super(`${master.name}: ${access} of 0x${address.toString(16)}: ${why}`);
+    this.name = 'BusFault';
+    this.master = master;
+    this.address = address;
+    this.access = access;
+  }
+}
+
+/** Who may touch a page. Protected pages list their masters; `cpu` says whether secure CPUs may. */
+export type PageAttribute =
+  | { readonly kind: 'normal' }
+  | { readonly kind: 'secure' }
+  | { readonly kind: 'protected'; readonly useCase: string; readonly masters: ReadonlySet<string> };
+
+export const NORMAL: PageAttribute = { kind: 'normal' };
+export const SECURE: PageAttribute = { kind: 'secure' };
+
+/** A view of scattered pages as if they were contiguous. */
+export interface Mapping {
+  readonly bytes: Uint8Array;
+  /** Brings what was written to `bytes` to the pages; does nothing for a direct view. */
+  writeBack(): void;
+}
+
+export class Bus {
+  readonly base: Pa;
+  readonly size: number;
+  readonly ram: RamBacking;
+  readonly u8: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+  readonly trace: Trace;
+  /** Attribute per page, as an index into `#attributes`; 0 is normal. */
+  readonly #pages: Uint8Array;
+  readonly #attributes: PageAttribute[] = [NORMAL, SECURE];
+
+  constructor(ram: RamBacking, base: Pa, trace: Trace) {
+    this.ram = ram;
+    this.base = base;
+    this.size = ram.bytes.length;
+    this.u8 = ram.bytes;
+    this.view = new DataView(ram.bytes.buffer, ram.bytes.byteOffset, ram.bytes.length);
+    this.trace = trace;
+    this.#pages = new Uint8Array(this.size / PAGE_SIZE);
+  }
+
+  contains(address: number, length: number): boolean {
+    return address >= this.base && address + length <= this.base + this.size;
+  }
+
+  /** Sets the attribute of whole pages. */
+  protect(address: Pa, length: number, attribute: PageAttribute): void {
+    let index = this.#attributes.indexOf(attribute);
+    if (index < 0) index = this.#attributes.push(attribute) - 1;
+    const first = (address - this.base) / PAGE_SIZE;
+    this.#pages.fill(index, first, first + length / PAGE_SIZE);
+  }
+
+  attribute(address: Pa): PageAttribute {
+    return this.#attributes[this.#pages[Math.floor((address - this.base) / PAGE_SIZE)]!]!;
+  }
+
+  /**
+   * Where an access lands in `u8` and `view`.
+   * @throws BusFault when the range is not RAM or a page of it is closed to the master.
+   */
+  offset(master: Master, address: Pa, length: number, access: Access): number {
+    const at = address - this.base;
+    if (!(at >= 0 && at + length <= this.size)) {
+      throw this.#fault(master, address, access, 'no such memory');
+    }
+    const last = Math.floor((at + Math.max(length, 1) - 1) / PAGE_SIZE);
+    const own = master.kind === 'normal-cpu' ? 0 : -1;
+    for (let page = Math.floor(at / PAGE_SIZE); page <= last; page++) {
+      const index = this.#pages[page]!;
+      if (index !== own && !this.#allows(this.#attributes[index]!, master)) {
+        const bad = pa(this.base + page * PAGE_SIZE);
+        throw this.#fault(master, bad, access, `the page is ${this.attribute(bad).kind}`);
+      }
+    }
+    return at;
+  }
+
+  #allows(attribute: PageAttribute, master: Master): boolean {
+    if (attribute.kind === 'protected') return attribute.masters.has(master.name);
+    return attribute.kind === 'normal' || master.kind === 'secure-cpu';
+  }
+
+  #fault(master: Master, address: Pa, access: Access, why: string): BusFault {
+    if (this.trace.calls) {
+      this.trace.emit('machine', 'fault', { master: master.name, address, access });
+    }
+    return new BusFault(master, address, access, why);
+  }
+}
+
+/** A master's connection to the bus: what a world's code holds. */
+export class BusPort {
+  readonly bus: Bus;
+  readonly master: Master;
+  readonly u8: Uint8Array<ArrayBuffer>;
+  readonly view: DataView<ArrayBuffer>;
+
+  constructor(bus: Bus, master: Master) {
+    this.bus = bus;
+    this.master = master;
+    this.u8 = bus.u8;
+    this.view = bus.view;
+  }
+
+  /** Index into `u8` and `view` of a checked access. @throws BusFault */
+  at(address: Pa, length: number, access: Access): number {
+    return this.bus.offset(this.master, address, length, access);
+  }
+
+  /** A direct view of contiguous memory. @throws BusFault */
+  bytes(address: Pa, length: number, access: Access): Uint8Array<ArrayBuffer> {
+    const at = this.at(address, length, access);
+    return this.u8.subarray(at, at + length);
+  }
+
+  /**
+   * The one door to scattered pages: `length` bytes from `offset` into the first page. Contiguous
+   * pages give a direct view, others a copy that `writeBack` scatters. @throws BusFault
+   */
+  mapContiguous(pages: readonly Pa[], offset: number, length: number, access: Access): Mapping {
+    const first = pages[Math.floor(offset / PAGE_SIZE)];
+    if (first === undefined || length === 0) return { bytes: new Uint8Array(0), writeBack() {} };
+    if (this.#contiguous(pages, offset, length)) {
+      return { bytes: this.bytes(pa(first + pageOffset(offset)), length, access), writeBack() {} };
+    }
+    const bytes = new Uint8Array(length);
+    this.#each(pages, offset, length, access, (at, from, n) => {
+      bytes.set(this.u8.subarray(at, at + n), from);
+    });
+    const writeBack = (): void => {
+      this.#each(pages, offset, length, access, (at, from, n) => {
+        this.u8.set(bytes.subarray(from, from + n), at);
+      });
+    };
+    return { bytes, writeBack: access === 'write' ? writeBack : () => {} };
+  }
+
+  #contiguous(pages: readonly Pa[], offset: number, length: number): boolean {
+    const first = Math.floor(offset / PAGE_SIZE);
+    const last = Math.floor((offset + length - 1) / PAGE_SIZE);
+    for (let i = first; i < last; i++) {
+      if (pages[i + 1] !== pages[i]! + PAGE_SIZE) return false;
+    }
+    return true;
+  }
+
+  #each(
+    pages: readonly Pa[],
+    offset: number,
+    length: number,
+    access: Access,
+    fn: (at: number, from: number, n: number) => void,
+  ): void {
+    for (let done = 0; done < length;) {
+      const position = offset + done;
+      const n = Math.min(PAGE_SIZE - pageOffset(position), length - done);
+      const page = pages[Math.floor(position / PAGE_SIZE)]!;
+      fn(this.at(pa(page + pageOffset(position)), n, access), done, n);
+      done += n;
+    }
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * What differs between the hosts' architectures: audit numbers, system call numbers, and which
+ * arguments hold a path. arm64 has only the `at` calls. x86-64 is what the tests run on; arm64 is
+ * by its tables. Source: include/uapi/linux/audit.h, arch/x86/entry/syscalls/syscall_64.tbl,
+ * include/uapi/asm-generic/unistd.h.
+ */
+
+/** How a path system call names its file. Argument indices; `dirfd` -1 means the working directory. */
+export interface PathCall {
+  readonly kind: 'open' | 'openat2' | 'stat' | 'statx' | 'access';
+  readonly dirfd: number;
+  readonly path: number;
+  /** open: flags; stat: buffer; access: mode; statx: mask; openat2: struct open_how. */
+  readonly arg: number;
+  /** statx: where the buffer is; at-calls: where AT_* flags are; -1 without. */
+  readonly extra: number;
+}
+
+export interface HostArch {
+  readonly name: 'x86-64' | 'arm64';
+  readonly audit: number;
+  readonly ioctl: number;
+  readonly pathCalls: ReadonlyMap<number, PathCall>;
+  readonly seccomp: number;
+  readonly prctl: number;
+  readonly pidfdOpen: number;
+  readonly memfdCreate: number;
+  readonly ftruncate: number;
+  readonly fcntl: number;
+  readonly socketpair: number;
+  readonly eventfd2: number;
+  readonly inotifyInit1: number;
+  readonly inotifyAddWatch: number;
+  readonly epollCreate1: number;
+  readonly epollCtl: number;
+  readonly epollPwait: number;
+  readonly exitGroup: number;
+  readonly socket: number;
+  readonly bind: number;
+  readonly listen: number;
+  readonly connect: number;
+  readonly accept4: number;
+  readonly sendmsg: number;
+  readonly recvmsg: number;
+  readonly statLayout: 'x86-64' | 'generic';
+}
+
+const AT_CALLS = (nr: {
+  openat: number;
+  openat2: number;
+  newfstatat: number;
+  statx: number;
+  faccessat: number;
+  faccessat2: number;
+}): [number, PathCall][] => [
+  [nr.openat, { kind: 'open', dirfd: 0, path: 1, arg: 2, extra: -1 }],
+  [nr.openat2, { kind: 'openat2', dirfd: 0, path: 1, arg: 2, extra: -1 }],
+  [nr.newfstatat, { kind: 'stat', dirfd: 0, path: 1, arg: 2, extra: 3 }],
+  [nr.statx, { kind: 'statx', dirfd: 0, path: 1, arg: 3, extra: 4 }],
+  [nr.faccessat, { kind: 'access', dirfd: 0, path: 1, arg: 2, extra: -1 }],
+  [nr.faccessat2, { kind: 'access', dirfd: 0, path: 1, arg: 2, extra: 3 }],
+];
+
+const X86_64: HostArch = {
+  name: 'x86-64',
+  audit: 0xc000003e,
+  ioctl: 16,
+  seccomp: 317,
+  prctl: 157,
+  pidfdOpen: 434,
+  memfdCreate: 319,
+  ftruncate: 77,
+  fcntl: 72,
+  socketpair: 53,
+  eventfd2: 290,
+  inotifyInit1: 294,
+  inotifyAddWatch: 254,
+  epollCreate1: 291,
+  epollCtl: 233,
+  epollPwait: 281,
+  exitGroup: 231,
+  socket: 41,
+  bind: 49,
+  listen: 50,
+  connect: 42,
+  accept4: 288,
+  sendmsg: 46,
+  recvmsg: 47,
+  statLayout: 'x86-64',
+  pathCalls: new Map<number, PathCall>([
+    ...AT_CALLS({
+      openat: 257,
+      openat2: 437,
+      newfstatat: 262,
+      statx: 332,
+      faccessat: 269,
+      faccessat2: 439,
+    }),
+    [2, { kind: 'open', dirfd: -1, path: 0, arg: 1, extra: -1 }],
+    [4, { kind: 'stat', dirfd: -1, path: 0, arg: 1, extra: -1 }],
+    [6, { kind: 'stat', dirfd: -1, path: 0, arg: 1, extra: -1 }],
+    [21, { kind: 'access', dirfd: -1, path: 0, arg: 1, extra: -1 }],
+  ]),
+};
+
+const ARM64: HostArch = {
+  name: 'arm64',
+  audit: 0xc00000b7,
+  ioctl: 29,
+  seccomp: 277,
+  prctl: 167,
+  pidfdOpen: 434,
+  memfdCreate: 279,
+  ftruncate: 46,
+  fcntl: 25,
+  socketpair: 199,
+  eventfd2: 19,
+  inotifyInit1: 26,
+  inotifyAddWatch: 27,
+  epollCreate1: 20,
+  epollCtl: 21,
+  epollPwait: 22,
+  exitGroup: 94,
+  socket: 198,
+  bind: 200,
+  listen: 201,
+  connect: 203,
+  accept4: 242,
+  sendmsg: 211,
+  recvmsg: 212,
+  statLayout: 'generic',
+  pathCalls: new Map<number, PathCall>(
+    AT_CALLS({
+      openat: 56,
+      openat2: 437,
+      newfstatat: 79,
+      statx: 291,
+      faccessat: 48,
+      faccessat2: 439,
+    }),
+  ),
+};
+
+/** By Node's name of the architecture. */
+export const HOST_ARCHS: ReadonlyMap<string, HostArch> = new Map([
+  ['x64', X86_64],
+  ['arm64', ARM64],
+]);

@@ -1,0 +1,131 @@
+/**
+ * What the host must allow for native programs, tried one by one: the kernel may be too old, a
+ * container's seccomp profile or a security module may forbid a call.
+ */
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { PROCMAP_QUERY, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, ProcmapQuery } from '../abi/procmap.ts';
+import { HOST_ARCHS } from './arch.ts';
+import type { HostArch } from './arch.ts';
+import { loadLibc } from './libc.ts';
+import type { Libc } from './libc.ts';
+import { Spawner } from './spawner.ts';
+
+export interface Finding {
+  readonly name: string;
+  readonly ok: boolean;
+  /** teebox works without it, more slowly. */
+  readonly optional: boolean;
+  readonly detail: string;
+}
+
+const found = (name: string, ok: boolean, detail: string, optional = false): Finding => ({
+  name,
+  ok,
+  optional,
+  detail,
+});
+
+/** Tries everything that the supervisor uses. */
+export async function diagnose(): Promise<readonly Finding[]> {
+  const findings = [
+    found('system', process.platform === 'linux', `${process.platform} ${release()}`),
+  ];
+  const arch = HOST_ARCHS.get(process.arch);
+  const tested = arch?.name === 'arm64' ? ' (tables only: never tested)' : '';
+  findings.push(found('architecture', arch !== undefined, `${process.arch}${tested}`));
+  if (arch === undefined) return findings;
+  let libc: Libc;
+  try {
+    libc = await loadLibc();
+    findings.push(found('koffi', true, 'the C library is reachable'));
+  } catch (error) {
+    return [
+      ...findings,
+      found('koffi', false, error instanceof Error ? error.message : String(error)),
+    ];
+  }
+  findings.push(notification(), await listener(libc, arch), otherMemory(libc));
+  findings.push(call(libc, 'pidfd_open', () => libc.syscall(arch.pidfdOpen, process.pid, 0)));
+  findings.push(call(libc, 'epoll', () => libc.syscall(arch.epollCreate1, 0)));
+  findings.push(call(libc, 'inotify', () => libc.syscall(arch.inotifyInit1, 0)));
+  findings.push(procmap(libc), compiler());
+  return findings;
+}
+
+function notification(): Finding {
+  const name = 'seccomp user notification';
+  try {
+    const actions = readFileSync('/proc/sys/kernel/seccomp/actions_avail', 'latin1').trim();
+    const ok = actions.split(' ').includes('user_notif');
+    return found(name, ok, ok ? 'the kernel has it' : `the kernel has only: ${actions}`);
+  } catch {
+    return found(name, false, '/proc/sys/kernel/seccomp is not there: no seccomp, or no /proc');
+  }
+}
+
+async function listener(libc: Libc, arch: HostArch): Promise<Finding> {
+  const name = 'filter with WAIT_KILLABLE_RECV';
+  const wakeFd = libc.syscall(arch.eventfd2, 0, 0);
+  try {
+    const spawner = await Spawner.start(libc, wakeFd);
+    closeSync(spawner.listener);
+    await spawner.close();
+    return found(name, true, 'a thread of this process can install it');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return found(name, false, `${why}; in a container, allow the seccomp system call`);
+  } finally {
+    closeSync(wakeFd);
+  }
+}
+
+/** process_vm_readv on a child, as the supervisor does to programs that it started. */
+function otherMemory(libc: Libc): Finding {
+  const name = 'process_vm_readv of children';
+  const iovec = new BigUint64Array(new ArrayBuffer(128));
+  const address = libc.address(new Uint8Array(iovec.buffer));
+  iovec.set([BigInt(address + 64), 8n, BigInt(address), 8n]);
+  if (libc.processVmReadv(process.pid, address, 1, address + 16, 1) === 8) {
+    const scope = yamaScope();
+    if (scope !== undefined && scope > 1 && process.getuid?.() !== 0) {
+      return found(name, false, `kernel.yama.ptrace_scope is ${scope}: at most 1 lets a parent in`);
+    }
+    return found(name, true, 'permitted');
+  }
+  return found(name, false, `errno ${libc.errno()}: a container or security module forbids it`);
+}
+
+function yamaScope(): number | undefined {
+  try {
+    return Number(readFileSync('/proc/sys/kernel/yama/ptrace_scope', 'latin1'));
+  } catch {
+    return undefined;
+  }
+}
+
+function call(libc: Libc, name: string, open: () => number): Finding {
+  const fd = open();
+  if (fd < 0) return found(name, false, `errno ${libc.errno()}`);
+  closeSync(fd);
+  return found(name, true, 'works');
+}
+
+function procmap(libc: Libc): Finding {
+  const query = new Uint8Array(new ArrayBuffer(128));
+  const view = new DataView(query.buffer);
+  ProcmapQuery.querySize.setNum(view, 0, ProcmapQuery.byteLength);
+  ProcmapQuery.queryFlags.setNum(view, 0, PROCMAP_QUERY_COVERING_OR_NEXT_VMA);
+  const fd = openSync('/proc/self/maps', 'r');
+  const ok = libc.ioctl(fd, PROCMAP_QUERY, libc.address(query)) === 0;
+  closeSync(fd);
+  const detail = ok ? 'works' : 'needs Linux 6.11: /proc/PID/maps is read instead, more slowly';
+  return found('PROCMAP_QUERY', ok, detail, true);
+}
+
+function compiler(): Finding {
+  const ok = spawnSync('cc', ['--version']).status === 0;
+  const detail = ok ? 'there' : 'not there: tests and benchmarks with C programs are skipped';
+  return found('C compiler', ok, detail, true);
+}

@@ -1,0 +1,61 @@
+/** One epoll instance of the host, with a function per fd. */
+import type { HostArch } from './arch.ts';
+import type { Libc } from './libc.ts';
+
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLL_CLOEXEC = 0x80000;
+export const EPOLLIN = 0x1;
+export const EPOLLHUP = 0x10;
+export const EPOLLRDHUP = 0x2000;
+const MAX_EVENTS = 64;
+
+export class Epoll {
+  readonly fd: number;
+  readonly #libc: Libc;
+  readonly #arch: HostArch;
+  readonly #handlers = new Map<number, () => void>();
+  readonly #event: DataView;
+  readonly #eventAddress: number;
+  readonly #events: DataView;
+  readonly #eventsAddress: number;
+  /** struct epoll_event is packed on x86-64 only. */
+  readonly #stride: number;
+  readonly #dataAt: number;
+
+  constructor(libc: Libc, arch: HostArch) {
+    this.#libc = libc;
+    this.#arch = arch;
+    const packed = arch.name === 'x86-64';
+    this.#stride = packed ? 12 : 16;
+    this.#dataAt = packed ? 4 : 8;
+    this.#event = new DataView(new ArrayBuffer(128));
+    this.#eventAddress = libc.address(new Uint8Array(this.#event.buffer));
+    this.#events = new DataView(new ArrayBuffer(MAX_EVENTS * 16));
+    this.#eventsAddress = libc.address(new Uint8Array(this.#events.buffer));
+    this.fd = libc.syscall(arch.epollCreate1, EPOLL_CLOEXEC);
+  }
+
+  add(fd: number, events: number, handler: () => void): void {
+    this.#handlers.set(fd, handler);
+    this.#event.setUint32(0, events, true);
+    this.#event.setUint32(this.#dataAt, fd, true);
+    this.#event.setUint32(this.#dataAt + 4, 0, true);
+    this.#libc.syscall(this.#arch.epollCtl, this.fd, EPOLL_CTL_ADD, fd, this.#eventAddress);
+  }
+
+  remove(fd: number): void {
+    this.#handlers.delete(fd);
+    this.#libc.syscall(this.#arch.epollCtl, this.fd, EPOLL_CTL_DEL, fd, this.#eventAddress);
+  }
+
+  /** Calls the handlers of what is ready now, without waiting. */
+  dispatch(): void {
+    const { epollPwait } = this.#arch;
+    const n = this.#libc.syscall(epollPwait, this.fd, this.#eventsAddress, MAX_EVENTS, 0, 0, 8);
+    for (let i = 0; i < n; i++) {
+      const fd = this.#events.getUint32(i * this.#stride + this.#dataAt, true);
+      this.#handlers.get(fd)?.();
+    }
+  }
+}

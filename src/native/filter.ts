@@ -1,0 +1,52 @@
+/**
+ * The seccomp filter of native programs: path system calls that could name a TEE node, and ioctls
+ * with the TEE magic, go to the supervisor; everything else runs untouched. Calls of another
+ * architecture (a 32-bit program on a 64-bit host) are allowed, so they find no TEE.
+ */
+import {
+  BPF_ALU_AND_K,
+  BPF_JMP_JEQ_K,
+  BPF_LD_W_ABS,
+  BPF_RET_K,
+  SECCOMP_DATA_ARCH,
+  SECCOMP_DATA_ARG1_LOW,
+  SECCOMP_DATA_NR,
+  SECCOMP_RET_ALLOW,
+  SECCOMP_RET_USER_NOTIF,
+  SockFilter,
+} from '../abi/seccomp.ts';
+import { TEE_IOC_MAGIC } from '../abi/tee.ts';
+import type { HostArch } from './arch.ts';
+
+/** One BPF instruction: code, jump when true, jump when false, constant. */
+type Instruction = readonly [code: number, jt: number, jf: number, k: number];
+
+/** The program, ready for struct sock_fprog. */
+export function buildFilter(arch: HostArch): { length: number; bytes: Uint8Array } {
+  const paths = [...arch.pathCalls.keys()];
+  // Layout: arch check, nr checks, ioctl check, then `notify` and `allow` at the end.
+  const program: Instruction[] = [];
+  const notify = 3 + paths.length + 1 + 3;
+  const allow = notify + 1;
+  const jump = (to: number): number => to - program.length - 1;
+  program.push([BPF_LD_W_ABS, 0, 0, SECCOMP_DATA_ARCH]);
+  program.push([BPF_JMP_JEQ_K, 0, jump(allow), arch.audit]);
+  program.push([BPF_LD_W_ABS, 0, 0, SECCOMP_DATA_NR]);
+  for (const nr of paths) program.push([BPF_JMP_JEQ_K, jump(notify), 0, nr]);
+  program.push([BPF_JMP_JEQ_K, 0, jump(allow), arch.ioctl]);
+  program.push([BPF_LD_W_ABS, 0, 0, SECCOMP_DATA_ARG1_LOW]);
+  program.push([BPF_ALU_AND_K, 0, 0, 0xff00]);
+  program.push([BPF_JMP_JEQ_K, jump(notify), jump(allow), TEE_IOC_MAGIC << 8]);
+  program.push([BPF_RET_K, 0, 0, SECCOMP_RET_USER_NOTIF]);
+  program.push([BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW]);
+  const bytes = new Uint8Array(program.length * SockFilter.byteLength);
+  const view = new DataView(bytes.buffer);
+  program.forEach(([code, jt, jf, k], i) => {
+    const at = i * SockFilter.byteLength;
+    SockFilter.code.set(view, at, code);
+    SockFilter.jt.set(view, at, jt);
+    SockFilter.jf.set(view, at, jf);
+    SockFilter.k.set(view, at, k);
+  });
+  return { length: program.length, bytes };
+}

@@ -1,0 +1,96 @@
+/**
+ * Native processes and threads as the box's kernel sees them: rights, signals and name from /proc,
+ * memory by process_vm, files in the host's kernel. One object a process (by tgid), one a thread.
+ */
+import { readFileSync } from 'node:fs';
+import type { Cred, FileTable, ProcessInfo, TaskStruct } from '../linux/process/process.ts';
+import type { Scheduler } from '../sched/scheduler.ts';
+import type { SignalSource, Task, WaitMode } from '../sched/task.ts';
+import type { NativeMemory } from './native-memory.ts';
+
+/** The lines of /proc/PID/status that matter, undefined when the process is gone. */
+function statusOf(pid: number): ReadonlyMap<string, string> | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/status`, 'latin1');
+  } catch {
+    return undefined;
+  }
+  const fields = text.split('\n').map((line): [string, string] => {
+    const colon = line.indexOf(':');
+    return [line.slice(0, colon), line.slice(colon + 1).trim()];
+  });
+  return new Map(fields);
+}
+
+/** The thread group of a thread; undefined when it is gone. */
+export function tgidOf(tid: number): number | undefined {
+  const tgid = statusOf(tid)?.get('Tgid');
+  return tgid === undefined ? undefined : Number(tgid);
+}
+
+const words = (text: string | undefined): number[] =>
+  (text ?? '').split(/\s+/).filter(Boolean).map(Number);
+
+function bits(mask: bigint): Set<number> {
+  const set = new Set<number>();
+  for (let i = 0; mask >> BigInt(i) > 0n; i++) if ((mask >> BigInt(i)) & 1n) set.add(i);
+  return set;
+}
+
+const NOBODY = 65534;
+
+export class NativeProcess implements ProcessInfo {
+  readonly pid: number;
+  readonly name: string;
+  readonly mm: NativeMemory;
+  readonly files: FileTable;
+  readonly rlimits = { memlock: Infinity, nofile: Infinity };
+
+  constructor(pid: number, mm: NativeMemory, files: FileTable) {
+    this.pid = pid;
+    this.name = statusOf(pid)?.get('Name') ?? `pid ${pid}`;
+    this.mm = mm;
+    this.files = files;
+  }
+
+  /** Read anew at each use: programs change theirs. */
+  get cred(): Cred {
+    const status = statusOf(this.pid);
+    const [uid = NOBODY, euid = NOBODY] = words(status?.get('Uid'));
+    const [gid = NOBODY, egid = NOBODY] = words(status?.get('Gid'));
+    const groups = words(status?.get('Groups'));
+    const capabilities = bits(BigInt(`0x${status?.get('CapEff') ?? '0'}`));
+    return { uid, gid, euid, egid, groups, capabilities };
+  }
+}
+
+/** A native thread; its task runs one system call at a time. */
+export class NativeThread implements TaskStruct, SignalSource {
+  readonly tid: number;
+  readonly process: NativeProcess;
+  readonly task: Task;
+  /** The supervisor found that its notification is no longer valid: a fatal signal ended it. */
+  killed = false;
+
+  constructor(sched: Scheduler, tid: number, process: NativeProcess) {
+    this.tid = tid;
+    this.process = process;
+    this.task = sched.createTask(`${process.name}[${tid}]`, { called: true });
+    this.task.signals = this;
+  }
+
+  get signals(): SignalSource {
+    return this;
+  }
+
+  /** A handled signal is pending and not blocked: the host's kernel tells, the supervisor asks. */
+  pending(mode: WaitMode): boolean {
+    if (mode === 'uninterruptible') return false;
+    if (this.killed || mode === 'killable') return this.killed;
+    const status = statusOf(this.tid);
+    if (status === undefined) return true;
+    const mask = (name: string): bigint => BigInt(`0x${status.get(name) ?? '0'}`);
+    return ((mask('SigPnd') | mask('ShdPnd')) & ~mask('SigBlk')) !== 0n;
+  }
+}

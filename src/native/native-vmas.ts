@@ -1,0 +1,113 @@
+/**
+ * The VMAs of a native process: one query each where the kernel has PROCMAP_QUERY (6.11), else
+ * from the text of /proc/PID/maps.
+ */
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { ESRCH } from '../abi/errno.ts';
+import {
+  PROCMAP_QUERY,
+  PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
+  PROCMAP_QUERY_VMA_READABLE,
+  PROCMAP_QUERY_VMA_SHARED,
+  PROCMAP_QUERY_VMA_WRITABLE,
+  ProcmapQuery,
+} from '../abi/procmap.ts';
+import { va } from '../machine/address.ts';
+import type { VmaInfo } from '../linux/mm/user-memory.ts';
+import type { Libc } from './libc.ts';
+
+/** A VMA and the inode behind it (0 for anonymous memory). */
+export interface NativeVma extends VmaInfo {
+  readonly inode: number;
+}
+
+export class NativeVmas {
+  readonly #libc: Libc;
+  readonly #pid: number;
+  readonly #query = new Uint8Array(ProcmapQuery.byteLength);
+  readonly #view = new DataView(this.#query.buffer);
+  readonly #address: number;
+  #fd = -1;
+  #queryable = true;
+
+  constructor(libc: Libc, pid: number) {
+    this.#libc = libc;
+    this.#pid = pid;
+    this.#address = libc.address(this.#query);
+  }
+
+  /** The VMA that covers `address`, or the next one above; undefined for none. */
+  find(address: number): NativeVma | undefined {
+    if (this.#queryable) {
+      const found = this.#ask(address) ?? (this.#reopen() ? this.#ask(address) : undefined);
+      if (found !== undefined || this.#queryable) return found ?? undefined;
+    }
+    return this.#parse().find((vma) => vma.end > address);
+  }
+
+  close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+  }
+
+  /** After an exec the fd shows the old address space (ESRCH): open it anew. */
+  #reopen(): boolean {
+    if (this.#fd >= 0 && this.#libc.errno() !== ESRCH) return false;
+    this.close();
+    try {
+      this.#fd = openSync(`/proc/${this.#pid}/maps`, 'r');
+    } catch {
+      return false;
+    }
+    return true;
+  }
+
+  #ask(address: number): NativeVma | undefined {
+    if (this.#fd < 0) return undefined;
+    const view = this.#view;
+    this.#query.fill(0);
+    ProcmapQuery.querySize.setNum(view, 0, ProcmapQuery.byteLength);
+    ProcmapQuery.queryFlags.setNum(view, 0, PROCMAP_QUERY_COVERING_OR_NEXT_VMA);
+    ProcmapQuery.queryAddr.setNum(view, 0, address);
+    if (this.#libc.ioctl(this.#fd, PROCMAP_QUERY, this.#address) < 0) {
+      this.#queryable = !NOT_SUPPORTED.has(this.#libc.errno());
+      return undefined;
+    }
+    const flags = ProcmapQuery.vmaFlags.lo(view, 0);
+    return {
+      start: va(ProcmapQuery.vmaStart.num(view, 0)),
+      end: va(ProcmapQuery.vmaEnd.num(view, 0)),
+      memoryType: 'normal',
+      readable: (flags & PROCMAP_QUERY_VMA_READABLE) !== 0,
+      writable: (flags & PROCMAP_QUERY_VMA_WRITABLE) !== 0,
+      shared: (flags & PROCMAP_QUERY_VMA_SHARED) !== 0,
+      inode: ProcmapQuery.inode.num(view, 0),
+    };
+  }
+
+  #parse(): NativeVma[] {
+    let text: string;
+    try {
+      text = readFileSync(`/proc/${this.#pid}/maps`, 'latin1');
+    } catch {
+      return [];
+    }
+    return text.split('\n').flatMap((line) => {
+      const match = /^([0-9a-f]+)-([0-9a-f]+) (.)(.).(.) [0-9a-f]+ \S+ (\d+)/.exec(line);
+      if (match === null) return [];
+      const [, start = '', end = '', r, w, s, inode] = match;
+      return {
+        start: va(parseInt(start, 16)),
+        end: va(parseInt(end, 16)),
+        memoryType: 'normal' as const,
+        readable: r === 'r',
+        writable: w === 'w',
+        shared: s === 's',
+        inode: Number(inode),
+      };
+    });
+  }
+}
+
+/** ENOTTY, EINVAL: the kernel does not know the query. */
+const NOT_SUPPORTED = new Set([25, 22]);

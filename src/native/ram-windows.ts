@@ -1,0 +1,78 @@
+/**
+ * Windows of the box's RAM that are also a file of their own: the memory behind a SHM_ALLOC fd. The
+ * client maps the memfd, the box has the same pages laid over its RAM.
+ */
+import { closeSync, openSync } from 'node:fs';
+import type { HostArch } from './arch.ts';
+import type { Libc } from './libc.ts';
+
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 0x01;
+const MAP_PRIVATE = 0x02;
+const MAP_FIXED = 0x10;
+const MAP_ANONYMOUS = 0x20;
+const MFD_CLOEXEC = 0x1;
+const MFD_ALLOW_SEALING = 0x2;
+const F_ADD_SEALS = 1033;
+const F_SEAL_SEAL = 0x1;
+const F_SEAL_SHRINK = 0x2;
+const F_SEAL_GROW = 0x4;
+
+export class RamWindows {
+  readonly #libc: Libc;
+  readonly #arch: HostArch;
+  readonly #ram: Uint8Array<ArrayBuffer>;
+  readonly #address: number;
+
+  constructor(libc: Libc, arch: HostArch, ram: Uint8Array<ArrayBuffer>) {
+    this.#libc = libc;
+    this.#arch = arch;
+    this.#ram = ram;
+    this.#address = libc.address(ram);
+  }
+
+  /**
+   * A memfd. With a length it is sealed: its size cannot change, so no client can take the pages
+   * away from the box.
+   * @returns the fd, or a negative errno.
+   */
+  createFile(name: string, length: number): number {
+    const label = new TextEncoder().encode(`${name}\0`.padEnd(64, '\0'));
+    const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    const fd = this.#libc.syscall(this.#arch.memfdCreate, this.#libc.address(label), flags);
+    if (fd < 0) return -this.#libc.errno();
+    if (length === 0) return fd;
+    if (this.#libc.syscall(this.#arch.ftruncate, fd, length) < 0) return this.#fail(fd);
+    const seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    if (this.#libc.syscall(this.#arch.fcntl, fd, F_ADD_SEALS, seals) < 0) return this.#fail(fd);
+    return fd;
+  }
+
+  /** Lays the file over RAM, with what RAM holds there. False when the kernel refuses. */
+  overlay(offset: number, length: number, fd: number): boolean {
+    const own = openSync(`/proc/self/fd/${fd}`, 'r+');
+    const contents = this.#ram.slice(offset, offset + length);
+    const ok = this.#map(offset, length, MAP_SHARED | MAP_FIXED, own);
+    closeSync(own);
+    if (ok) this.#ram.set(contents, offset);
+    return ok;
+  }
+
+  /** RAM is private again and keeps its contents. */
+  restore(offset: number, length: number): void {
+    const contents = this.#ram.slice(offset, offset + length);
+    if (this.#map(offset, length, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1)) {
+      this.#ram.set(contents, offset);
+    }
+  }
+
+  #map(offset: number, length: number, flags: number, fd: number): boolean {
+    return this.#libc.mmap(this.#address + offset, length, PROT_READ_WRITE, flags, fd, 0) >= 0;
+  }
+
+  #fail(fd: number): number {
+    const errno = this.#libc.errno();
+    closeSync(fd);
+    return -errno;
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Starts native programs under the seccomp filter, without root, compiler or helper program: a
+ * worker thread of this process installs the filter on itself (filters are per thread and are
+ * inherited by fork and exec) and forks programs from there. The listener belongs to the whole
+ * process, so the box's thread serves it.
+ */
+import { promises as fs } from 'node:fs';
+import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
+import {
+  SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+  SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP,
+} from '../abi/seccomp.ts';
+import { HOST_ARCHS } from './arch.ts';
+import { NativeUnavailable } from './libc.ts';
+import type { Libc } from './libc.ts';
+
+/** A program to start; fds are this process's and become the program's 0, 1 and 2. */
+export interface SpawnRequest {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdio: readonly [number, number, number];
+  /** Close `stdio` here once the program has them. */
+  readonly closeStdio?: boolean;
+}
+
+/** How a program ended. */
+export interface NativeExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export type ToWorker = { readonly id: number; readonly request: SpawnRequest } | 'close';
+
+export type FromWorker =
+  | { readonly kind: 'ready'; readonly listener: number }
+  | { readonly kind: 'refused'; readonly step: string; readonly errno: number }
+  | { readonly kind: 'started'; readonly id: number; readonly pid: number }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: string }
+  | { readonly kind: 'exit'; readonly id: number; readonly exit: NativeExit };
+
+export interface WorkerData {
+  readonly port: MessagePort;
+  /** An eventfd (8 bytes wake its reader). */
+  readonly wakeFd: number;
+}
+
+interface Waiting {
+  readonly started: (pid: number) => void;
+  readonly failed: (error: Error) => void;
+  readonly ended: (exit: NativeExit) => void;
+}
+
+export class Spawner {
+  /** The seccomp listener: notifications of every program started here. */
+  readonly listener: number;
+  readonly #worker: Worker;
+  readonly #port: MessagePort;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+
+  private constructor(worker: Worker, port: MessagePort, listener: number) {
+    this.#worker = worker;
+    this.#port = port;
+    this.listener = listener;
+  }
+
+  /**
+   * @param wakeFd written by the worker whenever `poll` has something to fetch.
+   * @throws NativeUnavailable with the step that the kernel refuses.
+   */
+  static async start(libc: Libc, wakeFd: number): Promise<Spawner> {
+    if (!HOST_ARCHS.has(process.arch)) {
+      throw new NativeUnavailable(`no system call table for ${process.arch}`);
+    }
+    // The thread pool must exist before the filter: threads started by the worker inherit it.
+    await fs.stat('/');
+    const { port1, port2 } = new MessageChannel();
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const worker = new Worker(new URL(`./spawner-worker.${extension}`, import.meta.url), {
+      workerData: { port: port2, wakeFd } satisfies WorkerData,
+      transferList: [port2],
+    });
+    worker.unref();
+    port1.unref();
+    const first = await new Promise<FromWorker>((resolve, reject) => {
+      port1.once('message', resolve);
+      worker.once('error', reject);
+    });
+    if (first.kind !== 'ready') {
+      const why = first.kind === 'refused' ? `${first.step} failed with errno ${first.errno}` : '?';
+      throw new NativeUnavailable(why);
+    }
+    libc.ioctl(first.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+    return new Spawner(worker, port1, first.listener);
+  }
+
+  /**
+   * @param ended called from `poll` when the program is gone.
+   * @returns its pid; rejects when it could not be started (no such file, not executable).
+   */
+  spawn(request: SpawnRequest, ended: (exit: NativeExit) => void): Promise<number> {
+    const id = this.#nextId++;
+    return new Promise((started, failed) => {
+      this.#waiting.set(id, { started, failed, ended });
+      this.#port.postMessage({ id, request } satisfies ToWorker);
+    });
+  }
+
+  /** Handles what the worker reported since the last call. */
+  poll(): void {
+    for (;;) {
+      const received: { message: FromWorker } | undefined = receiveMessageOnPort(this.#port);
+      if (received === undefined) return;
+      this.#handle(received.message);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#port.postMessage('close' satisfies ToWorker);
+    await this.#worker.terminate();
+    this.#port.close();
+  }
+
+  #handle(message: FromWorker): void {
+    if (message.kind === 'ready' || message.kind === 'refused') return;
+    const waiting = this.#waiting.get(message.id);
+    if (waiting === undefined) return;
+    if (message.kind === 'started') {
+      waiting.started(message.pid);
+      return;
+    }
+    this.#waiting.delete(message.id);
+    if (message.kind === 'failed') waiting.failed(new Error(message.error));
+    else waiting.ended(message.exit);
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Watches TypeScript TAs that never leave the CPU. They cannot be pre-empted: a second thread sees
+ * that the same stretch of TA code still runs after the time limit, prints the TA and its stack,
+ * kills the native programs and ends the process with exit code 124.
+ */
+import { Worker } from 'node:worker_threads';
+import type { TaEnvironment, TaImage, TaInstance } from '../ta/runtime.ts';
+import type { Co } from '../sched/task.ts';
+
+/** Words of the shared state. */
+export const WATCH = {
+  entered: 0,
+  pidCount: 1,
+  pids: 2,
+  maxPids: 64,
+  uuidAt: 80,
+  words: 96,
+} as const;
+
+export interface WatchdogData {
+  readonly state: SharedArrayBuffer;
+  readonly limitMs: number;
+}
+
+export class Watchdog {
+  readonly #words: Int32Array;
+  readonly #uuid: Uint8Array;
+  readonly #worker: Worker;
+  #sequence = 0;
+
+  constructor(limitMs: number) {
+    const state = new SharedArrayBuffer(4 * WATCH.words);
+    this.#words = new Int32Array(state);
+    this.#uuid = new Uint8Array(state, 4 * WATCH.uuidAt, 36);
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    this.#worker = new Worker(new URL(`./watchdog-worker.${extension}`, import.meta.url), {
+      workerData: { state, limitMs } satisfies WatchdogData,
+    });
+    this.#worker.unref();
+  }
+
+  /** Native programs that must not outlive the box. */
+  setPids(pids: readonly number[]): void {
+    pids.slice(0, WATCH.maxPids).forEach((pid, i) => (this.#words[WATCH.pids + i] = pid));
+    Atomics.store(this.#words, WATCH.pidCount, Math.min(pids.length, WATCH.maxPids));
+  }
+
+  /** The same TA, each stretch of its code between two leaves being watched. */
+  watch(image: TaImage): TaImage {
+    const uuid = new TextEncoder().encode(image.head.uuid);
+    return {
+      head: image.head,
+      origin: image.origin,
+      instantiate: (environment: TaEnvironment): TaInstance => {
+        const instance = image.instantiate(environment);
+        return {
+          enter: (entry, session, command, params) =>
+            this.#watched(uuid, instance.enter(entry, session, command, params)),
+          destroy: () => instance.destroy(),
+        };
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  *#watched(uuid: Uint8Array, body: Co<number>): Co<number> {
+    for (;;) {
+      this.#uuid.set(uuid);
+      this.#sequence = (this.#sequence + 1) & 0x7fffffff;
+      Atomics.store(this.#words, WATCH.entered, this.#sequence);
+      let step: IteratorResult<0 | 1 | 2, number>;
+      try {
+        step = body.next();
+      } finally {
+        Atomics.store(this.#words, WATCH.entered, 0);
+      }
+      if (step.done === true) return step.value;
+      yield step.value;
+    }
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Mutexes and condition variables of the secure world. Nobody sleeps here: who must wait leaves for
+ * the normal world with RPC NOTIFICATION WAIT on the value of its thread, and who lets go wakes the
+ * next with NOTIFICATION SEND. Condition variables wait in their mutex's queue.
+ *
+ * Upstream counterparts: optee_os core/kernel/mutex.c and core/kernel/wait_queue.c. Left out: read
+ * locks and recursive locks, which nothing here takes; lockdep.
+ */
+import type { Scheduler } from '../../sched/scheduler.ts';
+import type { Co } from '../../sched/task.ts';
+import type { Notif } from './notif.ts';
+import type { ThreadCtx } from './thread.ts';
+
+/** struct wait_queue_elem */
+interface WaitQueueElem {
+  readonly thread: ThreadCtx;
+  done: boolean;
+  /** Set while it waits for a condition, not yet for the lock. */
+  cv: Condvar | undefined;
+}
+
+export class SecureMutex {
+  readonly name: string;
+  readonly #sched: Scheduler;
+  readonly #notif: Notif;
+  readonly #queue: WaitQueueElem[] = [];
+  #owner: ThreadCtx | undefined;
+
+  constructor(sched: Scheduler, notif: Notif, name: string) {
+    this.#sched = sched;
+    this.#notif = notif;
+    this.name = name;
+  }
+
+  /**
+   * True when a critical section that does not leave may skip the lock: nobody holds it, waits for
+   * it or for a condition of it, and no policy wants a choice.
+   */
+  get idle(): boolean {
+    return this.#owner === undefined && this.#queue.length === 0 && !this.#sched.searching;
+  }
+
+  get waiters(): number {
+    return this.#queue.length;
+  }
+
+  /** Takes the lock if that needs no wait and no choice; else `yield* lock(thread)`. */
+  tryLock(thread: ThreadCtx): boolean {
+    if (this.#owner !== undefined || this.#sched.searching) return false;
+    this.#owner = thread;
+    return true;
+  }
+
+  *lock(thread: ThreadCtx): Co<void> {
+    if (this.#sched.searching) yield* this.#sched.point();
+    while (this.#owner !== undefined) {
+      const elem: WaitQueueElem = { thread, done: false, cv: undefined };
+      this.#queue.push(elem);
+      yield* this.#sleep(elem);
+    }
+    this.#owner = thread;
+  }
+
+  /** Lets go if nobody must be woken; else `yield* unlock(thread)`. */
+  tryUnlock(thread: ThreadCtx): boolean {
+    if (this.#queue.length > 0 || this.#sched.searching) return false;
+    this.#release(thread);
+    return true;
+  }
+
+  *unlock(thread: ThreadCtx): Co<void> {
+    this.#release(thread);
+    yield* this.#wakeNext(thread);
+    if (this.#sched.searching) yield* this.#sched.point();
+  }
+
+  /** condvar_wait(): lets go, waits for a signal, takes the lock again. */
+  *waitFor(thread: ThreadCtx, cv: Condvar): Co<void> {
+    const elem: WaitQueueElem = { thread, done: false, cv };
+    this.#queue.push(elem);
+    this.#release(thread);
+    yield* this.#wakeNext(thread);
+    yield* this.#sleep(elem);
+    yield* this.lock(thread);
+  }
+
+  /** wq_promote_condvar(): waiters for the condition become waiters for the lock. */
+  promote(cv: Condvar, onlyOne: boolean): void {
+    for (const elem of this.#queue) {
+      if (elem.cv !== cv) continue;
+      elem.cv = undefined;
+      if (onlyOne) return;
+    }
+  }
+
+  *#sleep(elem: WaitQueueElem): Co<void> {
+    yield* this.#notif.waitFor(elem.thread);
+    this.#queue.splice(this.#queue.indexOf(elem), 1);
+  }
+
+  /** wq_wake_next(): the first that waits for the lock and was not woken yet. */
+  *#wakeNext(thread: ThreadCtx): Co<void> {
+    const next = this.#queue.find((elem) => elem.cv === undefined && !elem.done);
+    if (next === undefined) return;
+    next.done = true;
+    yield* this.#notif.wake(thread, next.thread);
+  }
+
+  #release(thread: ThreadCtx): void {
+    if (this.#owner !== thread) {
+      throw new Error(`thread ${thread.threadId} unlocks ${this.name} it does not hold`);
+    }
+    this.#owner = undefined;
+  }
+}
+
+/** A condition under one mutex, which must be held for each call. */
+export class Condvar {
+  readonly #mutex: SecureMutex;
+
+  constructor(mutex: SecureMutex) {
+    this.#mutex = mutex;
+  }
+
+  /** condvar_wait() */
+  wait(thread: ThreadCtx): Co<void> {
+    return this.#mutex.waitFor(thread, this);
+  }
+
+  /** condvar_signal() */
+  signal(): void {
+    this.#mutex.promote(this, true);
+  }
+
+  /** condvar_broadcast() */
+  broadcast(): void {
+    this.#mutex.promote(this, false);
+  }
+}

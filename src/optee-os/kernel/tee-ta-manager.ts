@@ -1,0 +1,452 @@
+/**
+ * The TA manager: opens, invokes, cancels and closes sessions, and decides who may enter a TA when.
+ *
+ * Upstream counterpart: optee_os core/kernel/tee_ta_manager.c. Left out: StMM, secure data path
+ * checks, statistics of TA heaps.
+ */
+import {
+  TEE_ERROR,
+  TEE_ERROR_BAD_PARAMETERS,
+  TEE_ERROR_BUSY,
+  TEE_ERROR_ITEM_NOT_FOUND,
+  TEE_ERROR_OUT_OF_MEMORY,
+  TEE_ERROR_OVERFLOW,
+  TEE_ERROR_SHORT_BUFFER,
+  TEE_ERROR_TARGET_DEAD,
+  TEE_LOGIN_TRUSTED_APP,
+  TEE_ORIGIN_TEE,
+  TEE_SUCCESS,
+  TEE_TIMEOUT_INFINITE,
+} from '../../abi/gp.ts';
+import { codeName } from '../../abi/layout.ts';
+import { TA_FLAG_MULTI_SESSION } from '../../abi/ta-head.ts';
+import type { Co } from '../../sched/task.ts';
+import type { SessionOut, TaParams } from '../../ta/runtime.ts';
+import type { CoreHeap } from '../mm/core-heap.ts';
+import type { Nexus } from '../nexus.ts';
+import { Condvar, SecureMutex } from './mutex.ts';
+import type { Notif } from './notif.ts';
+import { SESSION_BYTES, TeeTaSession } from './session.ts';
+import type { SessionList, TeeIdentity } from './session.ts';
+import type { TeeTaCtx } from './ta-context.ts';
+import { TaEntryLock } from './ta-entry-lock.ts';
+import { cancelDeadlineMs } from './tee-time.ts';
+import type { ThreadCtx } from './thread.ts';
+
+/** Operation of a non-secure client: `NSAPP_IDENTITY`. */
+export const NSAPP_IDENTITY = 'nsapp';
+/** The core itself closes a session: `KERN_IDENTITY`. */
+export const KERN_IDENTITY = 'kern';
+export type Requester = TeeIdentity | typeof NSAPP_IDENTITY | typeof KERN_IDENTITY;
+
+/** Finds and loads TAs for the manager. */
+export interface TaLoader {
+  /** tee_ta_init_pseudo_ta_session(), under the manager's mutex. */
+  initPseudo(thread: ThreadCtx, uuid: string, session: TeeTaSession): number;
+  /** tee_ta_init_user_ta_session(), under the manager's mutex: a context that is not loaded yet. */
+  initUser(thread: ThreadCtx, uuid: string, session: TeeTaSession): number;
+  /** The long part of it, without the mutex: it may leave for the normal world. */
+  load(thread: ThreadCtx, session: TeeTaSession): Co<number>;
+}
+
+export class TaManager {
+  /** tee_ta_mutex: guards sessions, contexts and `busy`. */
+  readonly mutex: SecureMutex;
+  /** tee_ta_init_cv */
+  readonly #initCv: Condvar;
+  readonly #nexus: Nexus;
+  readonly #heap: CoreHeap;
+  readonly #entry: TaEntryLock;
+  readonly #loader: TaLoader;
+  /** tee_ctxes by UUID, oldest first. */
+  readonly #contexts = new Map<string, Set<TeeTaCtx>>();
+  #urefs = 0;
+
+  constructor(nexus: Nexus, heap: CoreHeap, notif: Notif, makeLoader: (m: TaManager) => TaLoader) {
+    this.#nexus = nexus;
+    this.#heap = heap;
+    this.mutex = new SecureMutex(nexus.sched, notif, 'tee_ta_mutex');
+    this.#initCv = new Condvar(this.mutex);
+    this.#entry = new TaEntryLock(nexus, this.mutex);
+    this.#loader = makeLoader(this);
+  }
+
+  // --- contexts
+  /** Every context, in no order that matters. */
+  *contexts(): IterableIterator<TeeTaCtx> {
+    for (const set of this.#contexts.values()) yield* set;
+  }
+
+  addContext(ctx: TeeTaCtx): void {
+    const set = this.#contexts.get(ctx.uuid);
+    if (set === undefined) this.#contexts.set(ctx.uuid, new Set([ctx]));
+    else set.add(ctx);
+  }
+
+  removeContext(ctx: TeeTaCtx): void {
+    const set = this.#contexts.get(ctx.uuid);
+    set?.delete(ctx);
+    if (set?.size === 0) this.#contexts.delete(ctx.uuid);
+  }
+
+  // --- getting hold of a session
+  /**
+   * Takes a session for this thread alone if that needs neither wait nor choice; otherwise, and
+   * when there is none, undefined: then `getSession` decides.
+   */
+  tryGetSession(thread: ThreadCtx, id: number, list: SessionList): TeeTaSession | undefined {
+    if (!this.mutex.idle) return undefined;
+    const session = list.find(id);
+    if (session === undefined || session.unlink || session.lockThread !== undefined)
+      return undefined;
+    session.refCount += 1;
+    session.lockThread = thread;
+    return session;
+  }
+
+  /** tee_ta_get_session() */
+  *getSession(
+    thread: ThreadCtx,
+    id: number,
+    exclusive: boolean,
+    list: SessionList,
+  ): Co<TeeTaSession | undefined> {
+    yield* this.#lock(thread);
+    let session = list.find(id);
+    if (session?.unlink === true) session = undefined;
+    if (session !== undefined) {
+      session.refCount += 1;
+      if (exclusive && !(yield* this.#lockSession(thread, session))) session = undefined;
+    }
+    yield* this.#unlock(thread);
+    return session;
+  }
+
+  *#lockSession(thread: ThreadCtx, session: TeeTaSession): Co<boolean> {
+    while (session.lockThread !== undefined && !session.unlink) yield* session.lockCv.wait(thread);
+    if (session.unlink) {
+      decRefCount(session);
+      return false;
+    }
+    session.lockThread = thread;
+    return true;
+  }
+
+  /** tee_ta_put_session() when nobody waits; else `yield* putSession(...)`. */
+  tryPutSession(thread: ThreadCtx, session: TeeTaSession): boolean {
+    if (!this.mutex.idle) return false;
+    if (session.lockThread === thread) session.lockThread = undefined;
+    session.refCount -= 1;
+    return true;
+  }
+
+  *putSession(thread: ThreadCtx, session: TeeTaSession): Co<void> {
+    if (this.tryPutSession(thread, session)) return;
+    yield* this.#lock(thread);
+    if (session.lockThread === thread) {
+      session.lockThread = undefined;
+      session.lockCv.signal();
+    }
+    decRefCount(session);
+    yield* this.#unlock(thread);
+  }
+
+  // --- operations
+  /** tee_ta_open_session() @param out set on success only, but for the origin */
+  *openSession(
+    thread: ThreadCtx,
+    list: SessionList,
+    uuid: string,
+    clientId: TeeIdentity,
+    timeoutMs: number,
+    param: TaParams,
+    out: SessionOut,
+  ): Co<number> {
+    out.origin = TEE_ORIGIN_TEE;
+    const session = yield* this.#initSession(thread, list, uuid);
+    if (typeof session === 'number') {
+      this.#debug(thread, 'tee_ta_open_session', `init session failed ${hex(session)}`);
+      return session;
+    }
+    const ctx = session.ctx!;
+    let res = TEE_ERROR_BUSY;
+    let dead = false;
+    const entered = this.#entry.tryNow(thread, ctx) || (yield* this.#entry.trySetBusy(thread, ctx));
+    if (entered) {
+      if (!ctx.panicked) {
+        session.clientId = clientId;
+        res = yield* this.#operate(
+          session,
+          param,
+          timeoutMs,
+          ctx.enterOpenSession(thread, session),
+        );
+      }
+      dead = ctx.panicked;
+      if (dead) {
+        yield* this.#maybeRelease(thread, ctx);
+        res = TEE_ERROR_TARGET_DEAD;
+      }
+      if (!this.#entry.clearNow(ctx)) yield* this.#entry.clearBusy(thread, ctx);
+    }
+    out.origin = dead || !entered ? TEE_ORIGIN_TEE : session.errOrigin;
+    if (res !== TEE_SUCCESS) {
+      yield* this.#close(thread, session, list);
+      const text = `Failed for TA ${uuid}. Return error ${hex(res)}`;
+      this.#nexus.log.emsg(thread, 'tee_ta_open_session', text);
+      return res;
+    }
+    out.session = session.id;
+    if (this.#nexus.trace.calls) {
+      this.#nexus.trace.emit('secure', 'session.open', { session: session.id, uuid });
+    }
+    yield* this.putSession(thread, session);
+    return TEE_SUCCESS;
+  }
+
+  /** tee_ta_invoke_command() @param session held by this thread */
+  *invokeCommand(
+    thread: ThreadCtx,
+    session: TeeTaSession,
+    requester: Requester,
+    timeoutMs: number,
+    cmd: number,
+    param: TaParams,
+    out: { origin: number },
+  ): Co<number> {
+    if (!this.#isClient(thread, session, requester)) return TEE_ERROR_BAD_PARAMETERS;
+    const ctx = session.ctx!;
+    if (!this.#entry.tryNow(thread, ctx)) yield* this.#entry.setBusy(thread, ctx);
+    let res = TEE_ERROR_TARGET_DEAD;
+    if (!ctx.panicked) {
+      session.param = param;
+      session.cancelAtMs = this.#deadline(timeoutMs);
+      res = yield* ctx.enterInvokeCommand(thread, session, cmd);
+      session.param = undefined;
+    }
+    const dead = ctx.panicked;
+    if (dead) {
+      yield* this.#maybeRelease(thread, ctx);
+      res = TEE_ERROR_TARGET_DEAD;
+    }
+    if (!this.#entry.clearNow(ctx)) yield* this.#entry.clearBusy(thread, ctx);
+    out.origin = dead ? TEE_ORIGIN_TEE : session.errOrigin;
+    if (res !== TEE_SUCCESS && res !== TEE_ERROR_SHORT_BUFFER) {
+      this.#debug(thread, 'tee_ta_invoke_command', `Error: ${hex(res)} of ${out.origin}`);
+    }
+    return res;
+  }
+
+  /** tee_ta_cancel_command() */
+  cancelCommand(thread: ThreadCtx, session: TeeTaSession, requester: Requester): number {
+    if (!this.#isClient(thread, session, requester)) return TEE_ERROR_BAD_PARAMETERS;
+    session.cancel = true;
+    return TEE_SUCCESS;
+  }
+
+  /** tee_ta_close_session() */
+  *closeSession(thread: ThreadCtx, id: number, list: SessionList, by: Requester): Co<number> {
+    this.#debug(thread, 'tee_ta_close_session', `id ${id}`);
+    const session =
+      this.tryGetSession(thread, id, list) ?? (yield* this.getSession(thread, id, true, list));
+    if (session === undefined) {
+      const text = `session id ${id} to be removed is not found`;
+      this.#nexus.log.emsg(thread, 'tee_ta_close_session', text);
+      return TEE_ERROR_ITEM_NOT_FOUND;
+    }
+    if (!this.#isClient(thread, session, by)) {
+      yield* this.putSession(thread, session);
+      return TEE_ERROR_BAD_PARAMETERS;
+    }
+    if (this.#nexus.trace.calls) {
+      const uuid = session.ctx?.uuid ?? '';
+      this.#nexus.trace.emit('secure', 'session.close', { session: id, uuid });
+    }
+    yield* this.#close(thread, session, list);
+    return TEE_SUCCESS;
+  }
+
+  /** One operation of a session, with its parameters and its deadline. */
+  *#operate(session: TeeTaSession, param: TaParams, timeoutMs: number, co: Co<number>): Co<number> {
+    session.param = param;
+    session.cancelAtMs = this.#deadline(timeoutMs);
+    const res = yield* co;
+    session.param = undefined;
+    return res;
+  }
+
+  // --- opening
+  /** tee_ta_init_session(): a session with a context, or a TEE_Result. */
+  *#initSession(thread: ThreadCtx, list: SessionList, uuid: string): Co<TeeTaSession | number> {
+    if (!this.#heap.alloc(SESSION_BYTES, 'a session')) return TEE_ERROR_OUT_OF_MEMORY;
+    yield* this.#lock(thread);
+    const id = list.newId();
+    if (id === 0) {
+      this.#heap.free(SESSION_BYTES);
+      yield* this.#unlock(thread);
+      return TEE_ERROR_OVERFLOW;
+    }
+    const session = new TeeTaSession(id, ++this.#urefs, thread, this.mutex);
+    list.add(session);
+    let res = yield* this.#findContext(thread, session, uuid);
+    if (res === TEE_ERROR_ITEM_NOT_FOUND) res = this.#loader.initPseudo(thread, uuid, session);
+    const loads = res === TEE_ERROR_ITEM_NOT_FOUND;
+    if (loads) res = this.#loader.initUser(thread, uuid, session);
+    yield* this.#unlock(thread);
+    if (loads && res === TEE_SUCCESS) res = yield* this.#load(thread, session);
+    if (res === TEE_SUCCESS) return session;
+    yield* this.#lock(thread);
+    list.remove(session);
+    yield* this.#unlock(thread);
+    this.#heap.free(SESSION_BYTES);
+    return res;
+  }
+
+  /** tee_ta_init_session_with_context(): a TA that is loaded and takes another session. */
+  *#findContext(thread: ThreadCtx, session: TeeTaSession, uuid: string): Co<number> {
+    let ctx = this.#firstContext(uuid);
+    while (ctx?.isInitializing === true) {
+      yield* this.#initCv.wait(thread);
+      // It may have been removed meanwhile.
+      ctx = this.#firstContext(uuid);
+    }
+    if (ctx === undefined || !ctx.isSingleInstance) return TEE_ERROR_ITEM_NOT_FOUND;
+    if ((ctx.flags & TA_FLAG_MULTI_SESSION) === 0 && ctx.refCount > 0) return this.#inUse(uuid);
+    this.#debug(thread, 'tee_ta_init_session_with_context', `Re-open trusted service ${uuid}`);
+    ctx.refCount += 1;
+    session.ctx = ctx;
+    return TEE_SUCCESS;
+  }
+
+  /** tee_ta_complete_user_ta_session() */
+  *#load(thread: ThreadCtx, session: TeeTaSession): Co<number> {
+    const ctx = session.ctx!;
+    const res = yield* this.#loader.load(thread, session);
+    yield* this.#lock(thread);
+    if (res === TEE_SUCCESS) {
+      ctx.isInitializing = false;
+    } else {
+      session.ctx = undefined;
+      this.removeContext(ctx);
+      yield* ctx.destroy(thread);
+    }
+    this.#initCv.broadcast();
+    yield* this.#unlock(thread);
+    return res;
+  }
+
+  #firstContext(uuid: string): TeeTaCtx | undefined {
+    return this.#contexts.get(uuid)?.values().next().value;
+  }
+
+  #inUse(uuid: string): number {
+    this.#nexus.trace.cause('secure', {
+      layer: 'optee-os',
+      code: 'TEE_ERROR_BUSY',
+      text: 'the TA has one instance, takes one session at a time, and has one',
+      object: uuid,
+      requested: 1,
+      available: 0,
+      limit: 'TA_FLAG_MULTI_SESSION',
+      hint: 'close the other session, or give the TA TA_FLAG_MULTI_SESSION',
+    });
+    return TEE_ERROR_BUSY;
+  }
+
+  // --- closing
+  /** close_session() @param session held by this thread */
+  *#close(thread: ThreadCtx, session: TeeTaSession, list: SessionList): Co<void> {
+    const ctx = session.ctx!;
+    if (ctx.panicked) {
+      yield* this.#destroySession(thread, session, list);
+    } else {
+      if (!this.#entry.tryNow(thread, ctx)) yield* this.#entry.setBusy(thread, ctx);
+      session.cancelAtMs = Infinity;
+      yield* ctx.enterCloseSession(thread, session);
+      yield* this.#destroySession(thread, session, list);
+      if (!this.#entry.clearNow(ctx)) yield* this.#entry.clearBusy(thread, ctx);
+    }
+    yield* this.#lock(thread);
+    if (ctx.refCount === 0) {
+      throw this.#nexus.panic(thread, 'close_session', 'reference count of a TA below zero');
+    }
+    ctx.refCount -= 1;
+    const gone = ctx.refCount === 0 && ((ctx.panicked && !ctx.keepCrashed) || !ctx.keepAlive);
+    if (gone && !ctx.isReleasing) {
+      this.removeContext(ctx);
+      ctx.isReleasing = true;
+    }
+    yield* this.#unlock(thread);
+    if (!gone) return;
+    this.#debug(thread, 'destroy_context', `Destroy TA ctx (${ctx.uuid})`);
+    yield* ctx.destroy(thread);
+  }
+
+  /** destroy_session(): waits until nobody else looks at it. */
+  *#destroySession(thread: ThreadCtx, session: TeeTaSession, list: SessionList): Co<void> {
+    yield* this.#lock(thread);
+    session.unlink = true;
+    session.lockCv.broadcast();
+    while (session.refCount !== 1) yield* session.refcCv.wait(thread);
+    list.remove(session);
+    yield* this.#unlock(thread);
+    this.#heap.free(SESSION_BYTES);
+  }
+
+  /** maybe_release_ta_ctx(): a panicked TA is forgotten at once, unless it is to stay dead. */
+  *#maybeRelease(thread: ThreadCtx, ctx: TeeTaCtx): Co<void> {
+    if (ctx.keepCrashed) return;
+    yield* this.#lock(thread);
+    const wasReleasing = ctx.isReleasing;
+    ctx.isReleasing = true;
+    if (!wasReleasing) {
+      this.#debug(thread, 'maybe_release_ta_ctx', 'Releasing panicked TA ctx');
+      this.removeContext(ctx);
+    }
+    yield* this.#unlock(thread);
+    if (!wasReleasing) yield* ctx.releaseState(thread);
+  }
+
+  // --- helpers
+  /** check_client(): false is answered with a generic error on purpose. */
+  #isClient(thread: ThreadCtx, session: TeeTaSession, requester: Requester): boolean {
+    if (requester === KERN_IDENTITY) return true;
+    const { login, uuid } = session.clientId;
+    if (requester === NSAPP_IDENTITY) {
+      if (login !== TEE_LOGIN_TRUSTED_APP) return true;
+      this.#debug(thread, 'check_client', 'nsec tries to hijack TA session');
+      return false;
+    }
+    if (requester.login === login && requester.uuid === uuid) return true;
+    this.#debug(thread, 'check_client', 'client id mismatch');
+    return false;
+  }
+
+  #deadline(timeoutMs: number): number {
+    if (timeoutMs === TEE_TIMEOUT_INFINITE) return Infinity;
+    return cancelDeadlineMs(this.#nexus, timeoutMs);
+  }
+
+  *#lock(thread: ThreadCtx): Co<void> {
+    if (!this.mutex.tryLock(thread)) yield* this.mutex.lock(thread);
+  }
+
+  *#unlock(thread: ThreadCtx): Co<void> {
+    if (!this.mutex.tryUnlock(thread)) yield* this.mutex.unlock(thread);
+  }
+
+  #debug(thread: ThreadCtx, fn: string, text: string): void {
+    if (this.#nexus.log.debug) this.#nexus.log.dmsg(thread, fn, text);
+  }
+}
+
+/** dec_session_ref_count(), under the mutex. */
+function decRefCount(session: TeeTaSession): void {
+  session.refCount -= 1;
+  if (session.refCount === 1) session.refcCv.signal();
+}
+
+const hex = (res: number): string => `0x${res.toString(16)}`;
+
+/** A result as reports print it. */
+export const resultName = (res: number): string => codeName(TEE_ERROR, res);

@@ -1,0 +1,97 @@
+/**
+ * The loop around a scheduler: for boxes with async bodies, promises of the host, or timers of a
+ * live clock. It starts by itself when work appears, unless somebody owns it (the supervisor of
+ * native programs, a search that steps the box synchronously).
+ */
+import type { Scheduler } from './scheduler.ts';
+
+/** The turns of the outside's event loop; a Host has them. */
+export interface Outside {
+  turn(): Promise<void>;
+  after(ms: number, fn: () => void): () => void;
+}
+
+/** How long an async body may go without settling before its await counts as foreign. */
+const FOREIGN_TURNS = 8;
+const FOREIGN_MICROTASKS = 64;
+
+export class Loop {
+  readonly #sched: Scheduler;
+  readonly #outside: Outside;
+  #driving = false;
+  #owned = false;
+  /** Something became ready while the loop was about to end. */
+  #again = false;
+  #wake: (() => void) | undefined;
+
+  constructor(sched: Scheduler, outside: Outside) {
+    this.#sched = sched;
+    this.#outside = outside;
+  }
+
+  /** @param wake called when there is something to run. */
+  own(wake: () => void): void {
+    this.#owned = true;
+    this.#wake = wake;
+  }
+
+  /** There is something to run. */
+  kick(): void {
+    this.#again = true;
+    if (this.#driving || this.#owned) this.#wake?.();
+    else void Promise.resolve().then(() => this.drive());
+  }
+
+  async drive(): Promise<void> {
+    if (this.#driving || this.#owned) return;
+    this.#driving = true;
+    try {
+      do {
+        this.#again = false;
+        await this.#untilIdle();
+      } while (this.#again && this.#sched.halted === undefined);
+    } finally {
+      this.#driving = false;
+      this.#wake = undefined;
+      this.#sched.settleHalted();
+    }
+  }
+
+  /** Waits for the promise of an async body; one that nothing in the box settles is foreign. */
+  async settleHost(): Promise<void> {
+    const task = this.#sched.awaited;
+    if (task?.hostWait === undefined) return;
+    let settled = false;
+    const settling = Promise.resolve(task.hostWait).then(() => {
+      settled = true;
+    });
+    for (let i = 0; i < FOREIGN_MICROTASKS && !settled; i++) await Promise.resolve();
+    for (let i = 0; i < FOREIGN_TURNS && !settled; i++) await this.#outside.turn();
+    if (!settled && task.onForeign === 'wait') this.#sched.releaseAwaited(settling);
+    else this.#sched.resumeAwaited();
+  }
+
+  async #untilIdle(): Promise<void> {
+    const { clock } = this.#sched;
+    for (;;) {
+      const state = this.#sched.runReady();
+      if (state === 'halted') return;
+      const next = this.#sched.nextTimerNs;
+      if (state === 'host') await this.settleHost();
+      else if (clock.live && next !== undefined) await this.#sleepUntil(next);
+      else return;
+    }
+  }
+
+  async #sleepUntil(atNs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const ms = Math.max(0, (atNs - this.#sched.clock.nowNs()) / 1e6);
+      const cancel = this.#outside.after(Math.ceil(ms), resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+}

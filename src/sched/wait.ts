@@ -1,0 +1,97 @@
+/**
+ * Wait queues and completions (include/linux/wait.h, completion.h): the two shapes in which kernel
+ * code sleeps. Every queue is created with the name of its wait site.
+ */
+import type { Scheduler } from './scheduler.ts';
+import type { Co, Task, WaitMode, WaitStatus } from './task.ts';
+
+export class WaitQueue {
+  readonly site: string;
+  readonly #sched: Scheduler;
+  readonly #waiters = new Set<Task>();
+
+  constructor(sched: Scheduler, site: string) {
+    this.#sched = sched;
+    this.site = site;
+  }
+
+  get length(): number {
+    return this.#waiters.size;
+  }
+
+  /** Sleeps once; the caller checks its condition and comes back if it must. */
+  *wait(mode: WaitMode, timeoutNs?: number, holder?: Task): Co<WaitStatus> {
+    const task = this.#sched.running();
+    this.#waiters.add(task);
+    const status = yield* this.#sched.park(this.site, mode, timeoutNs, holder);
+    this.#waiters.delete(task);
+    return status;
+  }
+
+  /** Sleeps until `condition` holds; it is looked at before and after each sleep. */
+  *waitUntil(condition: () => boolean, mode: WaitMode, timeoutNs?: number): Co<WaitStatus> {
+    const deadlineNs = timeoutNs === undefined ? undefined : this.#sched.nowNs() + timeoutNs;
+    while (!condition()) {
+      const left = deadlineNs === undefined ? undefined : deadlineNs - this.#sched.nowNs();
+      if (left !== undefined && left <= 0) return 'timeout';
+      const status = yield* this.wait(mode, left);
+      if (status !== 'woken') return condition() ? 'woken' : status;
+    }
+    return 'woken';
+  }
+
+  /** Wakes the one that waits longest; says whether there was one. */
+  wakeOne(): boolean {
+    for (const task of this.#waiters) {
+      this.#waiters.delete(task);
+      if (this.#sched.wake(task)) return true;
+    }
+    return false;
+  }
+
+  wakeAll(): void {
+    while (this.wakeOne());
+  }
+}
+
+/** A count of events that waiters consume one by one; `completeAll` opens it for good. */
+export class Completion {
+  readonly #queue: WaitQueue;
+  #done = 0;
+
+  constructor(sched: Scheduler, site: string) {
+    this.#queue = new WaitQueue(sched, site);
+  }
+
+  get isDone(): boolean {
+    return this.#done > 0;
+  }
+
+  complete(): void {
+    this.#done += 1;
+    this.#queue.wakeOne();
+  }
+
+  completeAll(): void {
+    this.#done = Infinity;
+    this.#queue.wakeAll();
+  }
+
+  /** Forgets what was completed, as reinit_completion() does. */
+  reinit(): void {
+    this.#done = 0;
+  }
+
+  /** As try_wait_for_completion(): consumes one without sleeping. */
+  tryWait(): boolean {
+    if (this.#done === 0) return false;
+    this.#done -= 1;
+    return true;
+  }
+
+  *wait(mode: WaitMode, timeoutNs?: number): Co<WaitStatus> {
+    const status = yield* this.#queue.waitUntil(() => this.#done > 0, mode, timeoutNs);
+    if (status === 'woken') this.#done -= 1;
+    return status;
+  }
+}

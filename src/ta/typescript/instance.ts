@@ -1,0 +1,209 @@
+/**
+ * One running TypeScript TA: a heap in secure RAM, the library over it, and the entry points that
+ * its module made. Whatever goes wrong in there is a panic of the TA with the line where it did.
+ *
+ * What counts as a panic beside TEE_Panic, with code TEE_ERROR_GENERIC: an exception that nobody
+ * caught; a result that is no TEE_Result; a call of the TEE while another one is under way; awaiting
+ * a promise that nothing in the box will settle. A panic stays one when the TA catches it.
+ *
+ * Upstream counterpart: optee_os lib/libutee/user_ta_entry.c. Left out: pre-emption (JavaScript runs
+ * until it returns or awaits).
+ */
+import { TEE_ERROR_BAD_STATE, TEE_ERROR_GENERIC, TEE_ERROR_OUT_OF_MEMORY } from '../../abi/gp.ts';
+import { TEE_SUCCESS } from '../../abi/gp.ts';
+import { pagesFor } from '../../machine/address.ts';
+import type { Pa } from '../../machine/address.ts';
+import { BusFault } from '../../machine/bus.ts';
+import { Body, isPromiseLike } from '../../sched/body.ts';
+import { BoxHalted, ForeignAwait } from '../../sched/halt.ts';
+import type { Co } from '../../sched/task.ts';
+import { formatSite, siteIn } from '../gp/call-site.ts';
+import type { TeeRuntime } from '../gp/core.ts';
+import { EntryParams } from '../gp/entry-params.ts';
+import { Heap } from '../gp/heap.ts';
+import { Tee } from '../gp/tee.ts';
+import type { MaybePromise } from '../gp/types.ts';
+import { TaPanic } from '../runtime.ts';
+import type { TaEntry, TaEnvironment, TaHead, TaInstance, TaParams } from '../runtime.ts';
+import { TA_ENTRY_POINTS, TaSession } from './define.ts';
+import type { TaDefinition, TaEntryPoints } from './define.ts';
+
+export class TypeScriptInstance implements TaInstance, TeeRuntime {
+  readonly head: TaHead;
+  readonly environment: TaEnvironment;
+  readonly heap: Heap;
+  readonly entry = new EntryParams();
+  readonly file: string;
+  gone = false;
+
+  readonly #definition: TaDefinition;
+  readonly #origin: string;
+  readonly #pages: readonly Pa[];
+  readonly #body: Body;
+  readonly #sessions = new Map<number, TaSession>();
+  #points: TaEntryPoints<unknown> | undefined;
+  /** The first error that ends the TA, whatever it does with it. */
+  #fatal: unknown;
+  /** The last call that had to be waited for: where to look for a promise that never settles. */
+  #lastWait: Error | undefined;
+
+  /* The entry that runs; fields, so that entering one makes no closure. */
+  #running: TaEntry = 'TA_CreateEntryPoint';
+  #session = 0;
+  #command = 0;
+  #types = 0;
+  readonly #start = (): unknown => this.#dispatch();
+
+  /** @throws TaPanic with TEE_ERROR_OUT_OF_MEMORY when there is no memory for the heap */
+  constructor(definition: TaDefinition, head: TaHead, origin: string, environment: TaEnvironment) {
+    this.head = head;
+    this.environment = environment;
+    this.file = definition.site?.file ?? origin;
+    this.#definition = definition;
+    this.#origin = origin;
+    this.#body = new Body(environment.sched, 'fail');
+    const pages = environment.syscalls.allocatePages(pagesFor(head.dataSize));
+    if (pages === undefined) {
+      const text = `no secure memory for a heap of ${head.dataSize} bytes`;
+      throw new TaPanic(TEE_ERROR_OUT_OF_MEMORY, text, origin);
+    }
+    this.#pages = pages;
+    this.heap = new Heap(environment.port, pages, head.dataSize);
+  }
+
+  *enter(
+    entry: TaEntry,
+    session: number,
+    command: number,
+    params: TaParams | undefined,
+  ): Co<number> {
+    this.#running = entry;
+    this.#session = session;
+    this.#command = command;
+    this.#types = params?.types ?? 0;
+    try {
+      if (this.#types !== 0) this.entry.load(this.environment.port, params!);
+      const returned = yield* this.#body.run(this.#start);
+      if (this.#fatal !== undefined) throw this.#fatal;
+      const result = this.#finish(returned);
+      if (this.#types !== 0) this.entry.store(params!);
+      return result;
+    } catch (error) {
+      throw this.#end(this.#fatal ?? error);
+    }
+  }
+
+  destroy(): void {
+    this.gone = true;
+    this.#sessions.clear();
+    this.environment.syscalls.freePages(this.#pages);
+  }
+
+  // --- for the library
+  call<T>(co: Co<T>): MaybePromise<T> {
+    try {
+      const result = this.#body.call(co);
+      if (!isPromiseLike(result)) return result;
+      this.#lastWait = new Error('waits');
+      result.then(undefined, (error: unknown) => this.panicked(error));
+      return result;
+    } catch (error) {
+      this.panicked(error);
+      throw error;
+    }
+  }
+
+  panicked(error: unknown): void {
+    this.#fatal ??= error;
+  }
+
+  // --- entries
+  #dispatch(): unknown {
+    const points = this.#points ?? this.#create();
+    const { params } = this.entry;
+    const session = this.#sessions.get(this.#session);
+    switch (this.#running) {
+      case 'TA_InvokeCommandEntryPoint':
+        if (session === undefined) return TEE_ERROR_BAD_STATE;
+        return points.TA_InvokeCommandEntryPoint(session, this.#command, this.#types, params);
+      case 'TA_OpenSessionEntryPoint':
+        return points.TA_OpenSessionEntryPoint(this.#types, params, this.#addSession());
+      case 'TA_CloseSessionEntryPoint':
+        if (session === undefined) return TEE_ERROR_BAD_STATE;
+        return points.TA_CloseSessionEntryPoint(session);
+      case 'TA_CreateEntryPoint':
+        return points.TA_CreateEntryPoint();
+      case 'TA_DestroyEntryPoint':
+        return points.TA_DestroyEntryPoint();
+    }
+  }
+
+  /** The module's own start: what constructors of an ELF file are. */
+  #create(): TaEntryPoints<unknown> {
+    const points = this.#definition.create(new Tee(this));
+    const given: Partial<Record<string, unknown>> = Object(points);
+    const missing = TA_ENTRY_POINTS.filter((name) => typeof given[name] !== 'function');
+    if (missing.length > 0) {
+      throw new TypeError(`the module's function returned no ${missing.join(', ')}`);
+    }
+    this.#points = points;
+    return points;
+  }
+
+  #addSession(): TaSession {
+    const session = new TaSession<unknown>(undefined);
+    this.#sessions.set(this.#session, session);
+    return session;
+  }
+
+  /** Turns what an entry point returned into a TEE_Result. */
+  #finish(returned: unknown): number {
+    switch (this.#running) {
+      case 'TA_CloseSessionEntryPoint':
+        this.#sessions.delete(this.#session);
+        return returned === TEE_ERROR_BAD_STATE ? TEE_ERROR_BAD_STATE : TEE_SUCCESS;
+      case 'TA_DestroyEntryPoint':
+        return TEE_SUCCESS;
+      default: {
+        const result = teeResult(this.#running, returned);
+        const refused = this.#running === 'TA_OpenSessionEntryPoint' && result !== TEE_SUCCESS;
+        if (refused) this.#sessions.delete(this.#session);
+        return result;
+      }
+    }
+  }
+
+  // --- the end
+  /** What the secure world gets to see of an error that ended the TA. */
+  #end(error: unknown): unknown {
+    if (error instanceof BoxHalted) return error;
+    this.gone = true;
+    this.entry.unload();
+    if (error instanceof BusFault) return error;
+    if (error instanceof TaPanic) {
+      const where = error.where === '' ? this.#where(error) : error.where;
+      return new TaPanic(error.code, error.message, where, error);
+    }
+    if (error instanceof ForeignAwait) {
+      const text = `${this.#running} awaits a promise that no function of tee returned`;
+      return new TaPanic(TEE_ERROR_GENERIC, text, this.#where(this.#lastWait), error);
+    }
+    const text = `${this.#running}: ${error instanceof Error ? String(error) : `threw ${String(error)}`}`;
+    return new TaPanic(TEE_ERROR_GENERIC, text, this.#where(error), error);
+  }
+
+  /** The line in the TA's own module; that of its definition when the trace shows none. */
+  #where(error: unknown): string {
+    const site = siteIn(this.file, error);
+    return site === undefined ? this.#origin : formatSite(site);
+  }
+}
+
+/** 32 bits, also when arithmetic has made them negative. */
+function teeResult(entry: TaEntry, value: unknown): number {
+  if (typeof value === 'number' && (value === value >>> 0 || value === (value | 0))) {
+    return value >>> 0;
+  }
+  const shown = typeof value === 'object' && value !== null ? 'an object' : String(value);
+  throw new TypeError(`it returned ${shown}, which is no TEE_Result`, { cause: entry });
+}

@@ -1,0 +1,120 @@
+/**
+ * The event ring of one box. Emitting costs one comparison when the event's level is off: callers
+ * guard with `if (trace.calls) trace.emit(…)`, so that not even the arguments are built.
+ * Events that are kept at every level (logs, causes, halts) are rare by nature.
+ */
+import { EVENT_LEVELS, TRACE_LEVELS } from './events.ts';
+import type {
+  Cause,
+  EventArgs,
+  EventName,
+  LogLevel,
+  TraceEvent,
+  TraceLevel,
+  World,
+} from './events.ts';
+
+/** Who runs, and when: what the scheduler tells the trace about each event. */
+export interface TraceContext {
+  nowNs(): number;
+  readonly currentTaskId: number;
+  readonly currentCpu: number;
+  readonly currentFlow: number;
+}
+
+export type TraceSink = (event: TraceEvent) => void;
+
+const NOBODY: TraceContext = {
+  nowNs: () => 0,
+  currentTaskId: 0,
+  currentCpu: 0,
+  currentFlow: 0,
+};
+
+export class Trace {
+  /** True when events of this level are recorded; read before building an event's arguments. */
+  calls = false;
+  worlds = false;
+  all = false;
+
+  readonly #ring: (TraceEvent | undefined)[];
+  readonly #sinks = new Set<TraceSink>();
+  #seq = 0;
+  #context: TraceContext = NOBODY;
+  #level: TraceLevel = 'off';
+  #lastCause: Cause | undefined;
+
+  /** @param capacity events kept; older ones are overwritten. */
+  constructor(capacity = 65536) {
+    this.#ring = new Array<TraceEvent | undefined>(capacity);
+  }
+
+  get level(): TraceLevel {
+    return this.#level;
+  }
+
+  setLevel(level: TraceLevel): void {
+    const rank = TRACE_LEVELS.indexOf(level);
+    this.#level = level;
+    this.calls = rank >= 1;
+    this.worlds = rank >= 2;
+    this.all = rank >= 3;
+  }
+
+  /** The scheduler names itself once it exists. */
+  attach(context: TraceContext): void {
+    this.#context = context;
+  }
+
+  /** Adds a sink that sees each event as it happens; returns what removes it. */
+  addSink(sink: TraceSink): () => void {
+    this.#sinks.add(sink);
+    return () => this.#sinks.delete(sink);
+  }
+
+  emit<N extends EventName>(world: World, name: N, args: EventArgs[N]): void {
+    if (TRACE_LEVELS.indexOf(EVENT_LEVELS[name]) > TRACE_LEVELS.indexOf(this.#level)) return;
+    const c = this.#context;
+    const event: TraceEvent<N> = {
+      seq: this.#seq,
+      timeNs: c.nowNs(),
+      world,
+      cpu: c.currentCpu,
+      task: c.currentTaskId,
+      flow: c.currentFlow,
+      name,
+      args,
+    };
+    this.#ring[this.#seq % this.#ring.length] = event;
+    this.#seq += 1;
+    for (const sink of this.#sinks) sink(event);
+  }
+
+  /** Why the error that is about to be returned came about. Kept at every level. */
+  cause(world: World, cause: Cause): void {
+    this.#lastCause = cause;
+    this.emit(world, 'cause', cause);
+  }
+
+  get lastCause(): Cause | undefined {
+    return this.#lastCause;
+  }
+
+  log(world: World, source: string, level: LogLevel, text: string): void {
+    this.emit(world, 'log', { source, level, text });
+  }
+
+  /** The events that are still in the ring, oldest first. */
+  *events(): Generator<TraceEvent, void, void> {
+    const first = Math.max(0, this.#seq - this.#ring.length);
+    for (let seq = first; seq < this.#seq; seq++) {
+      const event = this.#ring[seq % this.#ring.length];
+      if (event !== undefined) yield event;
+    }
+  }
+
+  /** Events emitted so far, those overwritten included. */
+  get count(): number {
+    return this.#seq;
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * tee-supplicant: the process that does for the secure world what only user space can do. It opens
+ * the privileged TEE device and serves requests on as many threads as are busy at a time, and one.
+ *
+ * Upstream counterpart: tee-supplicant/src/tee_supplicant.c. Left out: options of the command line
+ * other than a device and --ta-path, daemonizing, plugins.
+ */
+import { EBADF, formatErrno } from '../../abi/errno.ts';
+import { O_RDWR } from '../../abi/fcntl.ts';
+import { TEEC_ERROR_NOT_SUPPORTED } from '../../abi/gp.ts';
+import { hex32 } from '../../abi/layout.ts';
+import {
+  TEE_IMPL_ID_OPTEE,
+  TEE_IOC_SUPPL_RECV,
+  TEE_IOC_SUPPL_SEND,
+  TEE_IOC_VERSION,
+  TeeIoctlVersionData,
+} from '../../abi/tee.ts';
+import type { Program } from '../../linux/process/program.ts';
+import type { Syscalls } from '../../linux/process/syscalls.ts';
+import type { Co } from '../../sched/task.ts';
+import { Frame } from '../frame.ts';
+import type { UserlandSwitches } from '../switches.ts';
+import { FaultScript, lieAfter, lieBefore } from './faults.ts';
+import type { SupplicantFaults } from './faults.ts';
+import { HANDLERS } from './handlers.ts';
+import type { Server } from './handlers.ts';
+import { FRAME_SIZE, RpcRequest, SMALL } from './rpc-request.ts';
+import type { SuppShm } from './rpc-shm.ts';
+
+/** Devices /dev/teepriv0… that are tried. */
+const MAX_DEV_SEQ = 10;
+/** `<TEEC_LOAD_PATH>/<DEFAULT_TA_DIR>` as built by default. */
+export const DEFAULT_TA_PATH: readonly string[] = ['/lib/optee_armtz'];
+/** The exit code of a supplicant that has no device, or has stopped serving: EXIT_FAILURE. */
+const EXIT_FAILURE = 1;
+
+export interface TeeSupplicantOptions {
+  readonly switches: UserlandSwitches;
+  /** The device's path; without, the first of /dev/teepriv0 to 9 that is OP-TEE's. */
+  readonly device?: string;
+  /** Directories that are searched for TAs (--ta-path); `/lib/optee_armtz` without. */
+  readonly taPath?: readonly string[];
+  /** Called once the device is open, where the real one tells systemd. */
+  readonly onReady?: () => void;
+  readonly faults?: SupplicantFaults;
+}
+
+export class TeeSupplicant {
+  readonly #program: Program;
+  readonly #options: TeeSupplicantOptions;
+  readonly #faults: FaultScript;
+  readonly #shms = new Map<number, SuppShm>();
+  #fd = -1;
+  #genCaps = 0;
+  /** A thread has failed: each thread ends before it would receive again. */
+  #abort = false;
+  #numWaiters = 0;
+
+  constructor(program: Program, options: TeeSupplicantOptions) {
+    this.#program = program;
+    this.#options = options;
+    this.#faults = new FaultScript(options.faults ?? {});
+  }
+
+  /** Threads that wait for a request. */
+  get numWaiters(): number {
+    return this.#numWaiters;
+  }
+
+  /** Buffers that the secure world holds. */
+  get numShms(): number {
+    return this.#shms.size;
+  }
+
+  /** The main thread. @returns the exit code. */
+  *main(): Co<number> {
+    const { sys } = this.#program;
+    const frame = new Frame(this.#program, FRAME_SIZE);
+    this.#fd = yield* this.#getDevFd(sys, frame);
+    if (this.#fd < 0) return EXIT_FAILURE;
+    this.#options.onReady?.();
+    yield* this.#serve(sys, frame);
+    yield* sys.close(this.#fd);
+    return EXIT_FAILURE;
+  }
+
+  *#serve(sys: Syscalls, frame: Frame): Co<void> {
+    const request = new RpcRequest(frame);
+    const { memory, kernel } = this.#program;
+    const server: Server = {
+      memory,
+      sys,
+      frame,
+      trace: kernel.trace,
+      fd: this.#fd,
+      genCaps: this.#genCaps,
+      shms: this.#shms,
+      taPath: this.#options.taPath ?? DEFAULT_TA_PATH,
+    };
+    while (!this.#abort) {
+      if (!(yield* this.#processOneRequest(server, request))) this.#abort = true;
+    }
+  }
+
+  /** False when this thread, and with it the process, must end. */
+  *#processOneRequest(server: Server, request: RpcRequest): Co<boolean> {
+    this.#numWaiters += 1;
+    if (!(yield* this.#readRequest(server, request))) return false;
+    if (!request.parse()) {
+      this.#emsg('Unexpected meta parameter');
+      return false;
+    }
+    if (request.numMeta > 0) {
+      this.#numWaiters -= 1;
+      if (this.#numWaiters === 0) this.#spawnThread();
+    }
+    const fault = yield* this.#faults.received(server.sys, request);
+    lieBefore(fault, request);
+    const ret = yield* this.#handle(server, request);
+    lieAfter(fault, request);
+    let goesOn = true;
+    for (let n = 0; n < fault.answers; n++) {
+      const sent = yield* this.#writeResponse(server, request, ret);
+      if (n === 0) goesOn = sent;
+    }
+    return goesOn;
+  }
+
+  *#handle(server: Server, request: RpcRequest): Co<number> {
+    const { func } = request;
+    const handler = HANDLERS.get(func);
+    if (handler !== undefined) return yield* handler(server, request);
+    this.#emsg(`Cmd [${hex32(func)}] not supported`);
+    return TEEC_ERROR_NOT_SUPPORTED;
+  }
+
+  *#readRequest(server: Server, request: RpcRequest): Co<boolean> {
+    const rc = yield* server.sys.ioctl(server.fd, TEE_IOC_SUPPL_RECV, request.beginReceive());
+    if (rc === 0) return true;
+    this.#emsg(`TEE_IOC_SUPPL_RECV: ${formatErrno(rc)}`);
+    return false;
+  }
+
+  *#writeResponse(server: Server, request: RpcRequest, ret: number): Co<boolean> {
+    const rc = yield* server.sys.ioctl(server.fd, TEE_IOC_SUPPL_SEND, request.beginSend(ret));
+    if (rc === 0) return true;
+    this.#emsg(`TEE_IOC_SUPPL_SEND: ${formatErrno(rc)}`);
+    return rc === -EBADF && !this.#options.switches.quirkSupplicantLeavesOnEbadf;
+  }
+
+  /** Counted as waiting at once, so that no second thread is made before this one runs. */
+  #spawnThread(): void {
+    this.#numWaiters += 1;
+    this.#program.spawnThread('tee-supplicant', (thread) => this.#threadMain(thread.sys));
+  }
+
+  *#threadMain(sys: Syscalls): Co<void> {
+    this.#numWaiters -= 1;
+    yield* this.#serve(sys, new Frame(this.#program, FRAME_SIZE));
+  }
+
+  *#getDevFd(sys: Syscalls, frame: Frame): Co<number> {
+    const { device } = this.#options;
+    const paths =
+      device === undefined
+        ? Array.from({ length: MAX_DEV_SEQ }, (_, n) => `/dev/teepriv${n}`)
+        : [device];
+    for (const path of paths) {
+      const fd = yield* this.#openDev(sys, frame, path);
+      if (fd >= 0) return fd;
+    }
+    this.#emsg(
+      device === undefined
+        ? 'failed to find an OP-TEE supplicant device'
+        : `failed to open "${device}"`,
+    );
+    return -1;
+  }
+
+  *#openDev(sys: Syscalls, frame: Frame, path: string): Co<number> {
+    const fd = yield* sys.open(path, O_RDWR);
+    if (fd < 0) return fd;
+    frame.clear(SMALL, TeeIoctlVersionData.byteLength);
+    const rc = yield* sys.ioctl(fd, TEE_IOC_VERSION, frame.address(SMALL));
+    const at = frame.refresh() + SMALL;
+    if (rc === 0 && TeeIoctlVersionData.implId.get(frame.ram, at) === TEE_IMPL_ID_OPTEE) {
+      this.#genCaps = TeeIoctlVersionData.genCaps.get(frame.ram, at);
+      return fd;
+    }
+    yield* sys.close(fd);
+    return -1;
+  }
+
+  /** What tee-supplicant prints with EMSG(). */
+  #emsg(text: string): void {
+    this.#program.kernel.trace.log('client', 'tee-supplicant', 'error', text);
+  }
+}

@@ -1,0 +1,13 @@
+/** Native programs: memory that they share with the secure world, and fds in several processes. */
+import { describe } from 'node:test';
+import { checkTheme, nativeTest } from './harness.ts';
+
+describe('memory and processes of native programs', () => {
+  nativeTest('allocated memory', () => checkTheme('shm_alloc'));
+  nativeTest('registered memory', () => checkTheme('shm_register'));
+  nativeTest('racing writer', () => checkTheme('race'));
+  nativeTest('fork', () => checkTheme('forked'));
+  nativeTest('vfork and exec', () => checkTheme('exec_chain'));
+  nativeTest('descriptors', () => checkTheme('descriptors'));
+  nativeTest('SCM_RIGHTS', () => checkTheme('rights'));
+});

@@ -1,0 +1,97 @@
+/**
+ * Each point that letting native programs in depends on, and the test that breaks when it is
+ * removed. The documentation prints this table.
+ */
+export interface Point {
+  readonly point: string;
+  /** The name of a test in this folder. */
+  readonly test: string;
+}
+
+export const POINTS = [
+  // Finding and opening
+  {
+    point: '/dev/tee0 and /dev/teepriv0 are found by the scan that client libraries make',
+    test: 'devices',
+  },
+  {
+    point:
+      'paths are resolved through dirfd and working directory, by every call that opens or looks at a file',
+    test: 'paths',
+  },
+  {
+    point: 'what is not the TEE’s goes on in the host’s kernel untouched',
+    test: 'unrelated calls',
+  },
+  { point: 'attributes in /sys/class/tee are read as files', test: 'paths' },
+  // Calls
+  {
+    point: 'ioctl arguments are fetched from and stored into the caller’s memory',
+    test: 'session',
+  },
+  { point: 'the driver refuses what Linux’s refuses, with the same errno', test: 'refusals' },
+  {
+    point: 'a pointer that cannot be read or written is EFAULT, and leaves nothing behind',
+    test: 'bad pointers',
+  },
+  { point: 'profiles differ where the kernels differ', test: 'profiles' },
+  { point: 'statically linked programs need no preloaded library', test: 'static program' },
+  { point: 'calls of several threads are served at once', test: 'threads' },
+  { point: 'many contexts at once are kept apart', test: 'contexts' },
+  // Processes
+  {
+    point: 'memory comes from the process that registered it, not from the one that calls',
+    test: 'fork',
+  },
+  {
+    point: 'fds are inherited by exec, and the old program’s memory is not the new one’s',
+    test: 'vfork and exec',
+  },
+  { point: 'an fd is identified at each call by the inode behind it', test: 'descriptors' },
+  { point: 'a context ends with the last of its fds, in whatever process', test: 'descriptors' },
+  { point: 'an fd that was passed through a socket is the same context', test: 'SCM_RIGHTS' },
+  // Memory
+  { point: 'SHM_ALLOC’s memory is one page for client and box', test: 'allocated memory' },
+  {
+    point: 'it is given back after the last close and unmap, also of a process that leaked it',
+    test: 'allocated memory',
+  },
+  {
+    point: 'its file is sealed: a client cannot take pages away from the box',
+    test: 'allocated memory',
+  },
+  {
+    point: 'what can be registered is decided by the process’s mappings',
+    test: 'registered memory',
+  },
+  {
+    point: 'only what the TA changed goes back: a client’s racing writes survive',
+    test: 'racing writer',
+  },
+  // Sleeping and dying
+  {
+    point: 'a signal ends an interruptible wait: EINTR, or a restart with SA_RESTART',
+    test: 'signals',
+  },
+  { point: 'a signal does not end an invoke', test: 'signals during an invoke' },
+  {
+    point: 'only death ends a killable wait, and it gives the secure thread back',
+    test: 'killed clients',
+  },
+  { point: 'a client that dies in an invoke harms nobody', test: 'killed in an invoke' },
+  {
+    point: 'the death of a supplicant fails its requests, and another can take its place',
+    test: 'supplicant',
+  },
+  // The command line
+  { point: 'arguments, environment, directory and files pass through', test: 'program' },
+  { point: 'exit codes and deaths by signal pass through', test: 'exit codes' },
+  { point: 'a program may close its standard files', test: 'closed standard files' },
+  { point: 'nothing needs root', test: 'without root' },
+  { point: 'several programs share one box', test: 'one box, two programs' },
+  // TAs that go wrong
+  { point: 'a TA that panics ends alone', test: 'TA panics' },
+  { point: 'a TA that spins is reported and ends the box with 124', test: 'spinning TA' },
+] as const satisfies readonly Point[];
+
+export type NativeTestName = (typeof POINTS)[number]['test'];

@@ -1,0 +1,46 @@
+/* Runs one theme: `programs NAME [ARGS...]`. */
+#include "tee.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} themes[] = {
+#define ENTRY(name) { #name, theme_##name }
+	ENTRY(abi),
+	ENTRY(args),
+	ENTRY(bad_pointers),
+	ENTRY(blocked),
+	ENTRY(command),
+	ENTRY(contexts),
+	ENTRY(count),
+	ENTRY(descriptors),
+	ENTRY(devices),
+	ENTRY(executed),
+	ENTRY(exec_chain),
+	ENTRY(forked),
+	ENTRY(identity),
+	ENTRY(killed_in_invoke),
+	ENTRY(kills),
+	ENTRY(paths),
+	ENTRY(profile),
+	ENTRY(race),
+	ENTRY(rights),
+	ENTRY(session),
+	ENTRY(shm_alloc),
+	ENTRY(shm_register),
+	ENTRY(stdio_closed),
+	ENTRY(supplicant),
+	ENTRY(threads),
+	ENTRY(uninterrupted),
+	ENTRY(unrelated),
+#undef ENTRY
+};
+
+int main(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 1 && i < sizeof(themes) / sizeof(themes[0]); i++)
+		if (strcmp(argv[1], themes[i].name) == 0)
+			return themes[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "usage: %s NAME [ARGS...]\n", argv[0]);
+	return 2;
+}
