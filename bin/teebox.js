@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The command. In the repository the sources run as they are, under the Node that the repository
- * pins; an older Node that starts this file hands over to it.
+ * pins; an older Node that starts this file hands over to it. Published, it runs what was built.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR = 24;
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
-const main = existsSync(at('../src/cli/main.ts')) ? '../src/cli/main.ts' : '../cli/main.js';
+const main = existsSync(at('../src/cli/main.ts')) ? '../src/cli/main.ts' : '../src/cli/main.js';
 const pinned = at('../node_modules/.bin/node');
 
 if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) {

@@ -6,10 +6,24 @@ import { NativeUnavailable } from '../native/libc.ts';
 import { CliError, EXIT, UsageError, printError, printLine } from './command.ts';
 import type { Command } from './command.ts';
 import { doctor } from './commands/doctor.ts';
+import { exec } from './commands/exec.ts';
+import { explain } from './commands/explain.ts';
 import { run } from './commands/run.ts';
+import { serve } from './commands/serve.ts';
 import { start } from './commands/start.ts';
+import { support } from './commands/support.ts';
+import { trace } from './commands/trace.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = { run, doctor, start };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  start,
+  run,
+  trace,
+  serve,
+  exec,
+  doctor,
+  support,
+  explain,
+};
 
 function help(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));

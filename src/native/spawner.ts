@@ -81,6 +81,8 @@ export class Spawner {
     const worker = new Worker(new URL(`./spawner-worker.${extension}`, import.meta.url), {
       workerData: { port: port2, wakeFd } satisfies WorkerData,
       transferList: [port2],
+      // Programs' fds come from the socket of `serve`, not from this thread's own opens.
+      trackUnmanagedFds: false,
     });
     worker.unref();
     port1.unref();

@@ -61,10 +61,11 @@ export class Supervisor {
   readonly kernel: Kernel;
   readonly files: NativeFiles;
   readonly #host: Host;
-  readonly #libc: Libc;
-  readonly #arch: HostArch;
+  readonly libc: Libc;
+  readonly arch: HostArch;
+  /** Fds whose readiness the loop acts on; others may add theirs. */
+  readonly epoll: Epoll;
   readonly #spawner: Spawner;
-  readonly #epoll: Epoll;
   readonly #wakeFd: number;
   readonly #vm: VmAccess;
   readonly #calls: NativeCalls;
@@ -96,14 +97,14 @@ export class Supervisor {
   ) {
     this.kernel = kernel;
     this.#host = host;
-    this.#libc = libc;
-    this.#arch = arch;
+    this.libc = libc;
+    this.arch = arch;
     this.#spawner = spawner;
     this.#wakeFd = wakeFd;
-    this.#epoll = new Epoll(libc, arch);
-    this.#epoll.add(wakeFd, EPOLLIN, () => this.#woken());
+    this.epoll = new Epoll(libc, arch);
+    this.epoll.add(wakeFd, EPOLLIN, () => this.#woken());
     this.#vm = new VmAccess(libc, kernel.machine.bus.u8);
-    this.files = new NativeFiles(kernel, libc, arch, this.#epoll);
+    this.files = new NativeFiles(kernel, libc, arch, this.epoll);
     this.#calls = new NativeCalls(kernel, arch, this.files, this.#vm, (fd, cloexec) =>
       this.#addFd(fd, cloexec),
     );
@@ -115,7 +116,7 @@ export class Supervisor {
     this.#pollAddress = address(this.#pollfds);
     this.#pollfds.setInt32(0, spawner.listener, true);
     this.#pollfds.setInt16(4, POLLIN, true);
-    this.#pollfds.setInt32(8, this.#epoll.fd, true);
+    this.#pollfds.setInt32(8, this.epoll.fd, true);
     this.#pollfds.setInt16(12, POLLIN, true);
     kernel.sched.ownLoop(() => {});
   }
@@ -130,12 +131,16 @@ export class Supervisor {
     return new Supervisor(kernel, host, libc, arch, spawner, wakeFd);
   }
 
-  /** Starts a program; its calls are served while `run` runs. */
-  spawn(request: SpawnRequest): Promise<NativeProgram> {
+  /**
+   * Starts a program; its calls are served while `run` runs.
+   * @param ended called when it is gone.
+   */
+  spawn(request: SpawnRequest, ended?: (exit: NativeExit) => void): Promise<NativeProgram> {
     const program: { pid: number; exit: NativeExit | undefined } = { pid: 0, exit: undefined };
     return this.#spawner
       .spawn(request, (exit) => {
         program.exit = exit;
+        ended?.(exit);
       })
       .then((pid) => {
         program.pid = pid;
@@ -194,7 +199,7 @@ export class Supervisor {
   async close(): Promise<void> {
     await this.#spawner.close();
     closeSync(this.#wakeFd);
-    closeSync(this.#epoll.fd);
+    closeSync(this.epoll.fd);
     closeSync(this.#spawner.listener);
   }
 
@@ -207,13 +212,13 @@ export class Supervisor {
   }
 
   #poll(timeoutMs: number): void {
-    const ready = this.#libc.poll(this.#pollAddress, 2, timeoutMs);
+    const ready = this.libc.poll(this.#pollAddress, 2, timeoutMs);
     if (ready < 0) {
-      this.#interrupted = this.#libc.errno() === EINTR;
+      this.#interrupted = this.libc.errno() === EINTR;
       return;
     }
     // Hang-ups first: a program's close() must be seen before its next call.
-    if (this.#pollfds.getInt16(14, true) !== 0) this.#epoll.dispatch();
+    if (this.#pollfds.getInt16(14, true) !== 0) this.epoll.dispatch();
     if (this.#pollfds.getInt16(6, true) !== 0) this.#receive();
     if (this.#pending.size > 0) this.#lookAtPending();
   }
@@ -235,7 +240,7 @@ export class Supervisor {
   #receive(): void {
     new Uint8Array(this.#notif.buffer).fill(0);
     const { listener } = this.#spawner;
-    if (this.#libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, this.#notifAddress) < 0) return;
+    if (this.libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, this.#notifAddress) < 0) return;
     const idLo = SeccompNotif.id.lo(this.#notif, 0);
     const idHi = SeccompNotif.id.hi(this.#notif, 0);
     const thread = this.#thread(SeccompNotif.pid.get(this.#notif, 0));
@@ -275,7 +280,7 @@ export class Supervisor {
   #valid(idLo: number, idHi: number): boolean {
     SeccompNotifResp.id.setPair(this.#resp, 0, idLo, idHi);
     const { listener } = this.#spawner;
-    return this.#libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#respAddress) === 0;
+    return this.libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#respAddress) === 0;
   }
 
   #send(idLo: number, idHi: number, answer: Answer): void {
@@ -286,7 +291,7 @@ export class Supervisor {
     SeccompNotifResp.val.set(resp, 0, failed || continues ? 0n : BigInt(answer));
     SeccompNotifResp.error.set(resp, 0, failed ? answer : 0);
     SeccompNotifResp.flags.set(resp, 0, continues ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0);
-    this.#libc.ioctl(this.#spawner.listener, SECCOMP_IOCTL_NOTIF_SEND, this.#respAddress);
+    this.libc.ioctl(this.#spawner.listener, SECCOMP_IOCTL_NOTIF_SEND, this.#respAddress);
   }
 
   /** ADDFD for the call that the running task serves. */
@@ -300,8 +305,8 @@ export class Supervisor {
     SeccompNotifAddfd.newfd.set(view, 0, 0);
     SeccompNotifAddfd.newfdFlags.set(view, 0, closeOnExec ? O_CLOEXEC : 0);
     const { listener } = this.#spawner;
-    const fd = this.#libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, this.#addfdAddress);
-    return fd < 0 ? -this.#libc.errno() : fd;
+    const fd = this.libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, this.#addfdAddress);
+    return fd < 0 ? -this.libc.errno() : fd;
   }
 
   #thread(tid: number): NativeThread | undefined {
@@ -318,14 +323,14 @@ export class Supervisor {
 
   /** Meets a process for the first time: a pidfd tells when it is gone. */
   #adopt(tgid: number): NativeProcess | undefined {
-    const pidfd = this.#libc.syscall(this.#arch.pidfdOpen, tgid, 0);
+    const pidfd = this.libc.syscall(this.arch.pidfdOpen, tgid, 0);
     if (pidfd < 0) return undefined;
     const mm = new NativeMemory(this.#vm, this.kernel, tgid, this.files.shmInodes);
     const table = this.files.table(tgid, (fd, cloexec) => this.#addFd(fd, cloexec));
     const process = new NativeProcess(tgid, mm, table);
     this.#processes.set(tgid, process);
-    this.#epoll.add(pidfd, EPOLLIN, () => {
-      this.#epoll.remove(pidfd);
+    this.epoll.add(pidfd, EPOLLIN, () => {
+      this.epoll.remove(pidfd);
       closeSync(pidfd);
       this.#gone(process);
     });

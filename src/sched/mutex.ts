@@ -57,10 +57,11 @@ export class Mutex {
     const task = this.#sched.running();
     if (this.#owner !== task)
       throw new Error(`${task.name} unlocks ${this.lockClass.name} it does not hold`);
-    const index = task.held.lastIndexOf(this.lockClass);
-    task.held.splice(index, 1);
+    const { held } = task;
+    if (held.at(-1) === this.lockClass) held.pop();
+    else held.splice(held.lastIndexOf(this.lockClass), 1);
     this.#owner = undefined;
-    this.#queue.wakeOne();
+    if (this.#queue.length > 0) this.#queue.wakeOne();
   }
 
   /** Runs `fn` under the lock; for bodies that do not block. */

@@ -185,7 +185,10 @@ export class Syscalls implements TaSyscalls {
     yield* ta.call('TA_CreateEntryPoint', 0, 0, undefined);
     const result = yield* ta.call('TA_OpenSessionEntryPoint', 1, 0, params);
     out.origin = TEE_ORIGIN_TRUSTED_APP;
-    if (result !== TEE_SUCCESS) return result;
+    if (result !== TEE_SUCCESS) {
+      ta.instance.destroy();
+      return result;
+    }
     this.#sessions.set(session, ta);
     out.session = session;
     return result;
@@ -356,10 +359,9 @@ export async function inTa(
   body: (tee: Tee, params: TEE_Params) => unknown,
   params?: TaParams,
   world = new World(),
-): Promise<number> {
+): Promise<void> {
   const ta = world.load(taOf(body));
-  const session = await ta.open();
-  return await ta.invoke(session, 0, params);
+  await ta.invoke(await ta.open(), 0, params);
 }
 
 /** Runs `body`, which must end its TA. @returns the panic, and the cause beside it */

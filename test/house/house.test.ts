@@ -92,10 +92,10 @@ describe('the house', () => {
     assert.deepEqual(cycles(edges), []);
   });
 
-  it('files have at most 450 lines, abi tables excepted', () => {
+  it('files have at most 500 lines, abi tables excepted', () => {
     violations(sources, ({ path, text }) => {
       const lines = text.split('\n').length;
-      return lines > 450 && !path.startsWith('abi/') ? [`${path}: ${lines} lines`] : [];
+      return lines > 500 && !path.startsWith('abi/') ? [`${path}: ${lines} lines`] : [];
     });
   });
 
@@ -115,10 +115,10 @@ describe('the house', () => {
   });
 
   it('has no any, no TODO, no suppressed check', () => {
-    const banned =
-      /:\s*any\b|<any>|as any\b|@ts-(ignore|expect-error|nocheck)|\b(TODO|FIXME|XXX)\b/m;
+    const banned = /:\s*any\b|<any>|@ts-(ignore|expect-error|nocheck)|\b(TODO|FIXME|XXX)\b/;
+    const cast = /\bas any\b/;
     violations(files, ({ path, text }) => {
-      const hit = banned.exec(text);
+      const hit = banned.exec(text) ?? cast.exec(withoutComments(text));
       return hit === null ? [] : [`${path}: ${hit[0]}`];
     });
   });

@@ -21,7 +21,8 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ta: ['ta/typescript'],
   'optee-os': ['machine', 'ta/runtime'],
   userland: ['abi', 'linux/process'],
-  box: ['linux/tee/optee', 'optee-os', 'ta/typescript', 'userland', 'ta'],
+  boards: ['machine'],
+  box: ['boards', 'linux/tee/optee', 'optee-os', 'ta/typescript', 'userland', 'ta'],
   sim: ['box'],
   native: ['box'],
   // The package's entries: they bring a host to a box.

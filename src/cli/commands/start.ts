@@ -36,15 +36,20 @@ const SHOWN = new Set<TraceEvent['name']>([
 ]);
 const MOST_LINES = 40;
 
-const example = (file: string): string =>
-  fileURLToPath(new URL(`../../../examples/hello_world/${file}`, import.meta.url));
+/** A module of the example: a source in the repository, built in the published form. */
+const example = (name: string): string => {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return fileURLToPath(
+    new URL(`../../../examples/hello_world/${name}.${extension}`, import.meta.url),
+  );
+};
 
 export const start: Command = {
   summary: 'the hello_world example through the whole stack, traced',
   usage: 'teebox start',
   async run() {
-    const { images } = await loadTas([example('ta.ts')]);
-    const loaded: unknown = await import(example('client.ts'));
+    const { images } = await loadTas([example('ta')]);
+    const loaded: unknown = await import(example('client'));
     const { main } = loaded as ExampleClient;
     const box = boot({ tas: images, live: true });
     const begin = box.trace.count;

@@ -122,6 +122,7 @@ describe('mmap', () => {
     const at = space.mmap({ length: 4 * PAGE_SIZE, prot: PROT_EXEC });
     assert.equal(space.munmap(at + PAGE_SIZE, PAGE_SIZE), -ENOMEM);
     assert.equal(space.mprotect(at + PAGE_SIZE, PAGE_SIZE, RW), -ENOMEM);
+    assert.equal(space.munmap(at + 3 * PAGE_SIZE, PAGE_SIZE), 0);
     assert.equal(space.munmap(at, PAGE_SIZE), 0);
   });
 
@@ -347,6 +348,17 @@ describe('pages on demand', () => {
       child.destroy();
     }),
   );
+
+  it(
+    'stay for as long as anybody shares them',
+    leakFree((_, space) => {
+      const at = va(space.mmap({ length: 2 * PAGE_SIZE, shared: true }));
+      const child = space.fork();
+      child?.write(at, bytes(4));
+      child?.destroy();
+      assert.deepEqual(readBack(space, at, 1), [4]);
+    }),
+  );
 });
 
 describe('fork', () => {
@@ -359,6 +371,7 @@ describe('fork', () => {
       const child = space.fork();
       assert.ok(child !== undefined);
       assert.equal(pages.freePages, before);
+      assert.equal(child.mm.rss, 4);
       child.write(va(AT), bytes(10));
       space.write(va(AT + PAGE_SIZE), bytes(20));
       assert.equal(before - pages.freePages, 2);
@@ -463,6 +476,19 @@ describe('pfn mappings', () => {
   );
 
   it(
+    'never merge',
+    leakFree((_, space) => {
+      const map = (page: number): Va => {
+        const pfnMap = { start: pa(BASE + page * PAGE_SIZE), memoryType: 'normal' as const };
+        return va(space.mmap({ length: PAGE_SIZE, shared: true, pfnMap }));
+      };
+      const at = map(3);
+      assert.equal(map(2), at - PAGE_SIZE);
+      assert.equal(space.mm.vmas.count, 2);
+    }),
+  );
+
+  it(
     'are of RAM only',
     leakFree((box, space) => {
       for (const start of [BASE - PAGE_SIZE, BASE + 8 * MIB, BASE + 1]) {
@@ -515,6 +541,8 @@ describe('user copies', () => {
       assert.equal(space.mmap({ length: PAGE_SIZE, at: last, fixed: 'replace' }), last);
       assert.deepEqual(readBack(space, taskSize - 1, 1), [0]);
       assert.equal(readBack(space, taskSize - 1, 2), 'EFAULT');
+      assert.equal(space.write(va(taskSize - 1), bytes(1, 2)), false);
+      assert.deepEqual(readBack(space, taskSize - 1, 1), [0]);
       assert.equal(space.accessOk(taskSize, 0), true);
       assert.equal(space.accessOk(taskSize, 1), false);
       assert.equal(space.accessOk(2 ** 63, 1), false);
@@ -530,6 +558,7 @@ describe('user copies', () => {
     machine.bus.protect(pa(BASE), 8 * MIB, SECURE);
     assert.equal(readBack(space, AT, 1), 'EFAULT');
     assert.equal(space.load(AT, 1, 'read'), -1);
+    assert.equal(space.fault(AT, 'read'), 'SIGBUS');
     assert.match(sched.trace.lastCause?.text ?? '', /closed to the normal world/);
   });
 

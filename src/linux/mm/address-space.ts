@@ -7,7 +7,7 @@
  */
 import { BusFault } from '../../machine/bus.ts';
 import type { Access, BusPort } from '../../machine/bus.ts';
-import { PAGE_SIZE, pa } from '../../machine/address.ts';
+import { PAGE_SIZE, pa, pageOffset } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
 import { MM_ARCHES } from './arch.ts';
 import type { MmArchName } from './arch.ts';
@@ -24,16 +24,30 @@ import { PTE_USER, PTE_WRITE, pteOffset } from './page-table.ts';
 import { RamViews } from './ram-views.ts';
 import type { GupFlags, PinnedPages, UserMemory, VmaInfo } from './user-memory.ts';
 
+/** A signal, or that the kernel has no page left for it. */
+export type AccessError = FaultError | 'SIGBUS';
+
+const ACCESS_ERROR_TEXT: { readonly [E in AccessError]: string } = {
+  SIGSEGV: 'no mapping allows it',
+  SIGBUS: 'the page is closed to the normal world',
+  OOM: 'the kernel has no page left for it',
+};
+
 export interface AddressSpaceOptions {
   readonly pages: PageAllocator;
   readonly arch: MmArchName;
 }
+
+const inOnePage = (at: number, length: number): boolean =>
+  at - Math.floor(at / PAGE_SIZE) * PAGE_SIZE + length <= PAGE_SIZE;
 
 export class AddressSpace implements UserMemory {
   readonly mm: MmStruct;
   readonly #options: AddressSpaceOptions;
   readonly #port: BusPort;
   readonly #views: RamViews;
+  /** Why the last access that failed did. */
+  #error: AccessError | undefined;
 
   constructor(options: AddressSpaceOptions) {
     this.mm = new MmStruct(options.pages, MM_ARCHES[options.arch]);
@@ -85,9 +99,9 @@ export class AddressSpace implements UserMemory {
     return base < 0 ? -1 : this.#open(base + offset, length, access);
   }
 
-  /** Which signal an access brings; undefined when it succeeds. Missing pages are faulted in. */
-  fault(at: number, access: Access): FaultError | undefined {
-    return userFault(this.mm, Math.floor(at / PAGE_SIZE), access);
+  /** What an access to a byte brings; undefined when it succeeds. A missing page is faulted in. */
+  fault(at: number, access: Access): AccessError | undefined {
+    return this.load(at, 1, access) < 0 ? this.#error : undefined;
   }
 
   // --- the kernel
@@ -96,15 +110,17 @@ export class AddressSpace implements UserMemory {
   }
 
   read(at: Va, out: Uint8Array): boolean {
+    if (!inOnePage(at, out.length)) return this.#readPages(at, out);
     const index = this.load(at, out.length, 'read');
-    if (index < 0) return this.#readPages(at, out);
+    if (index < 0) return this.#refused(at, out.length, 'read');
     out.set(this.#views.at(index, out.length));
     return true;
   }
 
   write(at: Va, data: Uint8Array): boolean {
+    if (!inOnePage(at, data.length)) return this.#writePages(at, data);
     const index = this.load(at, data.length, 'write');
-    if (index < 0) return this.#writePages(at, data);
+    if (index < 0) return this.#refused(at, data.length, 'write');
     this.#port.u8.set(data, index);
     return true;
   }
@@ -142,11 +158,13 @@ export class AddressSpace implements UserMemory {
     access: Access,
     copy: (index: number, done: number, length: number) => void,
   ): boolean {
-    if (!this.mm.accessOk(at, length)) return this.#refused(at, length, access);
+    if (!this.mm.accessOk(at, length)) {
+      this.#error = 'SIGSEGV';
+      return this.#refused(at, length, access);
+    }
     for (let done = 0; done < length;) {
       const position = at + done;
-      const rest = PAGE_SIZE - (position % PAGE_SIZE);
-      const part = Math.min(rest, length - done);
+      const part = Math.min(PAGE_SIZE - pageOffset(position), length - done);
       const index = this.load(position, part, access);
       if (index < 0) return this.#refused(position, part, access);
       copy(index, done, part);
@@ -164,8 +182,10 @@ export class AddressSpace implements UserMemory {
   #walk(page: number, access: Access): number {
     const { table, tlb } = this.mm;
     const wanted = access === 'write' ? PTE_USER | PTE_WRITE : PTE_USER;
-    const present = (table.get(page) & wanted) === wanted;
-    if (!present && userFault(this.mm, page, access) !== undefined) return -1;
+    if ((table.get(page) & wanted) !== wanted) {
+      this.#error = userFault(this.mm, page, access);
+      if (this.#error !== undefined) return -1;
+    }
     const offset = pteOffset(table.get(page));
     tlb.fill(page, access, offset);
     return offset;
@@ -185,29 +205,20 @@ export class AddressSpace implements UserMemory {
     try {
       return this.#port.at(pa(this.#port.bus.base + index), length, access);
     } catch (error) {
-      if (error instanceof BusFault) return -1;
-      throw error;
+      if (!(error instanceof BusFault)) throw error;
+      this.#error = 'SIGBUS';
+      return -1;
     }
   }
 
   #refused(at: number, length: number, access: Access): false {
+    const why = this.#error === undefined ? '' : ACCESS_ERROR_TEXT[this.#error];
     this.#options.pages.sched.trace.cause('linux', {
       layer: 'linux/mm',
       code: '-EFAULT',
-      text: `${access} of ${length} bytes at 0x${at.toString(16)}: ${this.#why(at, access)}`,
+      text: `${access} of ${length} bytes at 0x${at.toString(16)}: ${why}`,
       object: 'user copy',
     });
     return false;
   }
-
-  #why(at: number, access: Access): string {
-    const error = this.fault(at, access);
-    return error === undefined ? 'the page is closed to the normal world' : FAULT_TEXT[error];
-  }
 }
-
-const FAULT_TEXT: { readonly [E in FaultError]: string } = {
-  SIGSEGV: 'no mapping allows it',
-  SIGBUS: 'there is no memory behind the mapping',
-  OOM: 'the kernel has no page left for it',
-};

@@ -15,8 +15,8 @@ import type { Vma } from './vma.ts';
 /** `unshare` makes an anonymous page exclusive for a read-only pin (FAULT_FLAG_UNSHARE). */
 export type FaultKind = Access | 'unshare';
 
-/** Why a fault could not be resolved (VM_FAULT_*). */
-export type FaultError = 'SIGSEGV' | 'SIGBUS' | 'OOM';
+/** Why a fault could not be resolved: VM_FAULT_SIGSEGV, VM_FAULT_OOM. */
+export type FaultError = 'SIGSEGV' | 'OOM';
 
 /** do_user_addr_fault(): a program or a user copy touches a page. Undefined when it may. */
 export function userFault(mm: MmStruct, page: number, access: Access): FaultError | undefined {
@@ -39,17 +39,16 @@ export function handleMmFault(
   const pte = mm.table.get(page);
   if (pte === 0) return faultMissing(mm, vma, page, kind);
   if (kind === 'read' || (pte & PTE_WRITE) !== 0) return undefined;
-  return faultReadOnly(mm, vma, page, pte, kind);
+  return faultReadOnly(mm, page, pte, kind);
 }
 
-/** do_pte_missing() */
+/** do_pte_missing(); pfn mappings have all their entries from the start. */
 function faultMissing(
   mm: MmStruct,
   vma: Vma,
   page: number,
   kind: FaultKind,
 ): FaultError | undefined {
-  if (vma.pfnMapped) return 'SIGBUS';
   if (vma.shmem !== undefined) return faultShared(mm, vma, page);
   if (kind === 'write') return newAnonPage(mm, page);
   mm.mapSpecial(page, mm.pages.zeroFrame, PTE_USER);
@@ -73,21 +72,21 @@ function newAnonPage(mm: MmStruct, page: number): FaultError | undefined {
   return undefined;
 }
 
-/** do_wp_page(): the page is there, and may be read only. */
+/**
+ * do_wp_page(): the page is there, and may be read only. Entries of shared mappings are as writable
+ * as their VMA, so that only private ones come here.
+ */
 function faultReadOnly(
   mm: MmStruct,
-  vma: Vma,
   page: number,
   pte: number,
   kind: FaultKind,
 ): FaultError | undefined {
   const write = kind === 'write';
   if ((pte & PTE_SPECIAL) !== 0 && !write) return undefined;
-  if (vma.shared || reusable(mm, pte)) {
-    if (write) mm.changePte(page, pte | PTE_WRITE);
-    return undefined;
-  }
-  return copyPage(mm, page, pte, write);
+  if (!reusable(mm, pte)) return copyPage(mm, page, pte, write);
+  if (write) mm.changePte(page, pte | PTE_WRITE);
+  return undefined;
 }
 
 /** Whether an anonymous page has no other user, so that it need not be copied. */

@@ -68,7 +68,7 @@ export function mmap(mm: MmStruct, request: MapRequest): number {
   const vma = makeVma(mm, request, start, end);
   mm.vmas.insert(vma);
   if (pfnMap !== undefined) remapPfnRange(mm, vma, pfnMap.start);
-  else if (request.populate === true) populate(mm, start, end);
+  else if (request.populate === true) populate(mm, start, end, vma.writable && !vma.shared);
   return start;
 }
 

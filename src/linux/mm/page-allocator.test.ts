@@ -136,7 +136,7 @@ describe('page allocator', () => {
 
   it('allocates exact sizes: zeroed, contiguous, the rest of the block given back', () => {
     const { pages, machine } = makeMemory();
-    machine.bus.u8.fill(0xaa, 8 * PAGE_SIZE, 64 * PAGE_SIZE);
+    machine.bus.u8.fill(0xaa, PAGE_SIZE, 64 * PAGE_SIZE);
     const before = pages.freePages;
     const at = pages.allocExact(3 * PAGE_SIZE - 5);
     assert.ok(at !== undefined);
@@ -256,6 +256,21 @@ describe('migrate types', () => {
       const frame = pages.allocFrames(0, MIGRATE_UNMOVABLE);
       assert.equal(pages.frames.blockType(frame), expected);
     }
+  });
+
+  it('count pages of a like kind as if they were free', () => {
+    const { pages } = makeMemory({ mib: 4 });
+    const kernel = drain(pages, MIGRATE_UNMOVABLE).filter((frame) => frame >= PAGEBLOCK_NR_PAGES);
+    // 160 free and 200 movable pages in a kernel pageblock: more than half of it is fit for users.
+    for (const frame of kernel.slice(0, 160)) pages.putFrame(frame);
+    for (const frame of kernel.slice(160, 360)) pages.frames.flags[frame] = PG_LRU;
+    const user = pages.allocFrames(0, MIGRATE_MOVABLE);
+    assert.equal(pages.frames.blockType(user), MIGRATE_MOVABLE);
+    // Then 100 free and 312 kernel pages: the kernel takes it back.
+    while (pages.freePages > 100) pages.allocFrames(0, MIGRATE_MOVABLE);
+    for (const frame of kernel.slice(260, 360)) pages.frames.flags[frame] = 0;
+    const taken = pages.allocFrames(0, MIGRATE_UNMOVABLE);
+    assert.equal(pages.frames.blockType(taken), MIGRATE_UNMOVABLE);
   });
 
   it('let a page follow another one only in a block of its type', () => {

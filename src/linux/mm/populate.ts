@@ -5,19 +5,19 @@
  * fail, when they are touched. Where a system has huge pages, the memory of a large buffer is
  * contiguous for the most part; here it comes from as few blocks as the allocator can give.
  */
+import { PAGE_SIZE } from '../../machine/address.ts';
 import { userFault } from './fault.ts';
 import { MAX_PAGE_ORDER, MIGRATE_MOVABLE } from './migrate-type.ts';
 import type { MmStruct } from './mm-struct.ts';
-import { PAGE_SIZE } from '../../machine/address.ts';
 
-/** Addresses of a mapping that has no pages yet. */
-export function populate(mm: MmStruct, start: number, end: number): void {
-  const vma = mm.vmas.find(start);
-  if (vma === undefined || !vma.accessible) return;
-  const write = vma.writable && !vma.shared;
-  const first = start / PAGE_SIZE;
+/**
+ * @param write whether pages of their own are wanted: for private memory that may be written.
+ * Others come as by a read: pages of the shared object, or the zero page.
+ */
+export function populate(mm: MmStruct, start: number, end: number, write: boolean): void {
   const last = end / PAGE_SIZE;
-  let page = write ? populateBlocks(mm, first, last) : first;
+  let page = start / PAGE_SIZE;
+  if (write) page = populateBlocks(mm, page, last);
   while (page < last && userFault(mm, page, write ? 'write' : 'read') === undefined) page += 1;
 }
 

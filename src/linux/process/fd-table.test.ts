@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EBADF, EINVAL, EMFILE } from '../../abi/errno.ts';
+import { EBADF, EBUSY, EINVAL, EMFILE, ESPIPE } from '../../abi/errno.ts';
 import {
   FD_CLOEXEC,
   F_DUPFD,
@@ -19,9 +19,11 @@ import {
   O_RDWR,
   O_TRUNC,
 } from '../../abi/fcntl.ts';
+import { WaitQueue } from '../../sched/wait.ts';
 import { Trace } from '../../trace/trace.ts';
 import { Fds } from './fd-table.ts';
 import { File } from './file.ts';
+import type { FileOperations } from './file.ts';
 import { makeDevice, makeKernel, makeProgram, now } from './testing/make-kernel.ts';
 
 const file = (): File => new File({}, '/x', O_RDWR, undefined);
@@ -142,6 +144,51 @@ describe('dup and fcntl', () => {
     assert.equal(now(program, sys.fcntl(fd, F_GETFL)), O_RDWR | O_APPEND | O_LARGEFILE);
     assert.equal(now(program, sys.fcntl(fd, 12345)), -EINVAL);
     assert.equal(now(program, sys.fcntl(9, F_GETFL)), -EBADF);
+  });
+
+  it('an anonymous inode has no place and no positions', () => {
+    const { program, sys } = opened();
+    const { memory } = program;
+    const ops: FileOperations = {
+      *read() {
+        return 0;
+      },
+      size: () => 8192,
+    };
+    const fd = program.process.files.install(new File(ops, 'anon_inode:x', O_RDWR, undefined));
+    const stat = now(program, sys.fstat(fd));
+    assert.ok(typeof stat !== 'number');
+    assert.deepEqual([stat.mode, stat.size, stat.rdev], [0o600, 8192, 0]);
+    assert.equal(now(program, sys.read(fd, memory.malloc(8), 8)), 0);
+    assert.equal(now(program, sys.pread64(fd, memory.malloc(8), 8, 0)), -ESPIPE);
+    assert.equal(now(program, sys.pwrite64(fd, memory.malloc(8), 8, 0)), -ESPIPE);
+  });
+
+  it("dup2 does not take the fd of another thread's open()", async () => {
+    const kernel = makeKernel();
+    const queue = new WaitQueue(kernel.sched, 'open');
+    const slow = makeDevice(
+      'slow',
+      {},
+      {
+        *open(_current, flags) {
+          yield* queue.wait('uninterruptible');
+          return new File({}, '/dev/slow', flags, undefined);
+        },
+      },
+    );
+    kernel.devices.register(slow);
+    const program = makeProgram(kernel);
+    const other = now(program, program.sys.open('/dev/null', O_RDWR));
+    let fd = -1;
+    program.spawnThread('opener', function* (own) {
+      fd = yield* own.sys.open('/dev/slow', O_RDWR);
+    });
+    await kernel.sched.drive();
+    assert.equal(now(program, program.sys.dup2(other, 1)), -EBUSY);
+    queue.wakeAll();
+    await kernel.sched.drive();
+    assert.equal(fd, 1);
   });
 
   it('an O_PATH file can be duplicated but not used', () => {

@@ -448,6 +448,10 @@ describe('mounts', () => {
         if (this.failure !== undefined) throw this.failure;
         return super.write(path, offset, data);
       }
+      override truncate(path: string, length: number): boolean {
+        if (this.failure !== undefined) throw this.failure;
+        return super.truncate(path, length);
+      }
       override stat(path: string): ReturnType<MemoryStore['stat']> {
         if (path === 'closed') throw new StoreError('EACCES', path);
         return super.stat(path);
@@ -460,6 +464,7 @@ describe('mounts', () => {
     const fd = run(sys.open('/s/f', O_CREAT | O_RDWR, 0o600));
     store.failure = new StoreError('ENOSPC', 'f');
     assert.equal(put(fd, 'x'), -ENOSPC);
+    assert.equal(run(sys.open('/s/f', O_TRUNC | O_RDWR)), -ENOSPC);
     store.failure = new StoreError('ENOTHING', 'f');
     assert.equal(put(fd, 'x'), -5);
     store.failure = undefined;

@@ -5,7 +5,17 @@
  */
 import { ENOIOCTLCMD, ENOTTY } from '../../abi/errno.ts';
 import { _IOC_SIZE, _IOC_TYPE } from '../../abi/ioctl.ts';
-import { TEE_IOC_MAGIC } from '../../abi/tee.ts';
+import {
+  TEE_IOC_INVOKE,
+  TEE_IOC_MAGIC,
+  TEE_IOC_OBJECT_INVOKE,
+  TEE_IOC_OPEN_SESSION,
+  TEE_IOC_SUPPL_RECV,
+  TEE_IOC_SUPPL_SEND,
+  TEE_MAX_ARG_SIZE,
+  TeeIoctlBufData,
+} from '../../abi/tee.ts';
+import { va } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
 import type { File } from './file.ts';
@@ -55,15 +65,42 @@ function* tracedIoctl(
   if (_IOC_TYPE(cmd) === TEE_IOC_MAGIC) current.task.flow = kernel.sched.newFlow();
   const bytes = argumentBytes(current, cmd, arg);
   trace.emit('client', 'ioctl.enter', { pid, fd, path: file.path, cmd, arg, bytes });
+  traceBuffer(kernel, current, cmd, 'in', bytes);
   const { ioctl } = file.ops;
   const result =
     ioctl === undefined ? -ENOTTY : yield* ioctl.call(file.ops, file, current, cmd, arg);
   const after = argumentBytes(current, cmd, arg);
   const seen = ioctlResult(result);
+  if (result >= 0) traceBuffer(kernel, current, cmd, 'out', bytes);
   trace.emit('client', 'ioctl.exit', { pid, fd, cmd, result: seen, bytes: after });
   current.task.flow = flow;
   return result;
 }
+
+/** The buffer that a `tee_ioctl_buf_data` points to, as it stands in the program's memory. */
+function traceBuffer(
+  kernel: Kernel,
+  current: TaskStruct,
+  cmd: number,
+  direction: 'in' | 'out',
+  argument: Uint8Array,
+): void {
+  if (!TEE_BUFFER_IOCTLS.has(cmd) || argument.length < TeeIoctlBufData.byteLength) return;
+  const view = new DataView(argument.buffer, argument.byteOffset);
+  const length = TeeIoctlBufData.bufLen.num(view, 0);
+  if (length > TEE_MAX_ARG_SIZE) return;
+  const bytes = new Uint8Array(length);
+  if (!current.process.mm.read(va(TeeIoctlBufData.bufPtr.num(view, 0)), bytes)) return;
+  kernel.trace.emit('client', 'tee.buffer', { cmd, direction, bytes });
+}
+
+const TEE_BUFFER_IOCTLS: ReadonlySet<number> = new Set([
+  TEE_IOC_OPEN_SESSION,
+  TEE_IOC_INVOKE,
+  TEE_IOC_SUPPL_RECV,
+  TEE_IOC_SUPPL_SEND,
+  TEE_IOC_OBJECT_INVOKE,
+]);
 
 /** The argument as it stands in the program's memory; empty where that cannot be read. */
 function argumentBytes(current: TaskStruct, cmd: number, arg: Va): Uint8Array {

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EAGAIN, EBADF, ECHILD, EINTR, ENOSYS } from '../../abi/errno.ts';
+import { EAGAIN, EBADF, ECHILD, EINTR, ENOMEM, ENOSYS } from '../../abi/errno.ts';
 import { O_CLOEXEC, O_CREAT, O_RDWR, SIGCHLD, SIGKILL, SIGUSR1 } from '../../abi/fcntl.ts';
-import { va } from '../../machine/address.ts';
+import { PAGE_SIZE, va } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
 import { WaitQueue } from '../../sched/wait.ts';
 import type { Kernel } from './kernel.ts';
 import { Program } from './program.ts';
 import { ProcessExited, waitStatus } from './user-process.ts';
+import type { ExitStatus } from './user-process.ts';
 import { makeDevice, makeKernel, makeProgram, now } from './testing/make-kernel.ts';
 
 /** A device that notes in which order its files are released. */
@@ -281,6 +282,71 @@ describe('fork, exec and wait', () => {
     });
     assert.equal(now(program, sys.execve('third')), -EAGAIN);
     await kernel.sched.drive();
+  });
+
+  it('a fork without memory or pids gives back what it has taken', () => {
+    const kernel = makeKernel({ mib: 4 });
+    const program = makeProgram(kernel);
+    now(program, program.sys.open('/dev/null', O_RDWR));
+    const file = program.process.files.get(0)!;
+    const size = 2 * 1024 * 1024;
+    const at = program.memory.malloc(size);
+    const child = function* (): Co<void> {};
+    // Pinned pages are copied by fork(), and there is no room for that.
+    const pin = program.process.mm.pin(at, size / PAGE_SIZE, { write: true });
+    assert.ok(typeof pin !== 'number');
+    const used = kernel.pages.usedPages;
+    assert.equal(now(program, program.fork(child)), -ENOMEM);
+    assert.deepEqual([kernel.pages.usedPages, file.refs], [used, 1]);
+    pin.unpin();
+    for (let tid = 3; tid < 0x8000; tid++) {
+      assert.equal(
+        typeof kernel.processes.addThread(program.process, 't', program.thread),
+        'object',
+      );
+    }
+    const full = kernel.processes.addThread(program.process, 't', program.thread);
+    assert.equal(full, -EAGAIN);
+    assert.equal(now(program, program.fork(child)), -EAGAIN);
+    assert.deepEqual([kernel.pages.usedPages, file.refs], [used, 1]);
+    assert.throws(() => program.spawnThread('t', () => child()), /no tid/);
+    assert.throws(() => makeProgram(kernel), /no pid/);
+  });
+
+  it('zombies of a parent that goes are nobody else to wait for', async () => {
+    const kernel = makeKernel();
+    const program = makeProgram(kernel);
+    const child = now(
+      program,
+      program.fork(function* (): Co<void> {}),
+    );
+    await kernel.sched.drive();
+    assert.deepEqual(
+      kernel.processes.zombies.map(({ pid }) => pid),
+      [child],
+    );
+    await program.exit();
+    assert.deepEqual(kernel.processes.zombies, []);
+  });
+
+  it('other tasks can wait for the end of a program', () => {
+    const kernel = makeKernel();
+    const program = Program.start(kernel, { name: 'p' }, function* ({ sys }): Co<number> {
+      yield* sys.nanosleep(1000);
+      return 4;
+    });
+    const seen: ExitStatus[] = [];
+    const watch = function* (): Co<void> {
+      seen.push(yield* program.waitExit());
+      seen.push(yield* program.waitExit());
+    };
+    kernel.kthread('watch', watch());
+    kernel.sched.runReady();
+    assert.deepEqual(seen, [
+      { kind: 'exited', code: 4 },
+      { kind: 'exited', code: 4 },
+    ]);
+    assert.throws(() => kernel.processes.kill(2, 0), RangeError);
   });
 
   it('pids are used again only after all others', async () => {

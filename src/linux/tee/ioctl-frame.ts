@@ -14,7 +14,7 @@ import type { TeeInvoke, TeeOpenSession } from './tee-drv.ts';
 import { UserArg } from './user-arg.ts';
 
 /** struct tee_ioctl_invoke_arg, in the kernel's copy. */
-export class InvokeArg implements TeeInvoke {
+class InvokeArg implements TeeInvoke {
   func = 0;
   session = 0;
   cancelId = 0;
@@ -31,7 +31,7 @@ export class InvokeArg implements TeeInvoke {
 }
 
 /** struct tee_ioctl_open_session_arg, in the kernel's copy. */
-export class OpenSessionArg implements TeeOpenSession {
+class OpenSessionArg implements TeeOpenSession {
   readonly uuid: Uint8Array;
   readonly clntUuid: Uint8Array;
   clntLogin = 0;

@@ -1,6 +1,7 @@
 /**
  * The ioctls of sessions (drivers/tee/tee_core.c): OPEN_SESSION, INVOKE, CANCEL, CLOSE_SESSION.
- * INVOKE is the path that everything else is measured by: it allocates nothing.
+ * INVOKE is the path that everything else is measured by: arguments, parameters and buffers are used
+ * again from call to call.
  */
 import { EFAULT, EPERM } from '../../abi/errno.ts';
 import {
@@ -15,8 +16,8 @@ import type { Va } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
 import type { UserMemory } from '../mm/user-memory.ts';
 import type { TaskStruct } from '../process/process.ts';
-import type { IoctlFrame } from './ioctl-frame.ts';
 import { checkLength, noSuchOperation, openArg } from './arg-checks.ts';
+import type { IoctlFrame } from './ioctl-frame.ts';
 import { paramsFromUser, paramsToUser, putMemrefs, syncForCpu } from './params.ts';
 import { refuse } from './refuse.ts';
 import type { TeeContext } from './tee-context.ts';

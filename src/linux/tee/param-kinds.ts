@@ -27,7 +27,7 @@ export const UBUF = 4;
 export const OBJREF = 5;
 
 /** Indexed by the attribute's type byte. */
-export type KindTable = Uint8Array;
+type KindTable = Uint8Array;
 
 const TYPES = 0x100;
 

@@ -6,6 +6,7 @@ import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '..
 import { PAGE_SIZE, pa } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
+import type { PinnedPages, UserMemory } from '../mm/user-memory.ts';
 import type { Kernel } from '../process/kernel.ts';
 import type { TeeSwitches } from './switches.ts';
 import { teeClientOpenContext } from './tee-client.ts';
@@ -13,7 +14,11 @@ import type { TeeContext } from './tee-context.ts';
 import type { TeeShmPool } from './tee-drv.ts';
 import { teeShmAllocKernelBuf, teeShmAllocPrivBuf } from './tee-shm-alloc.ts';
 import { teeShmPoolAllocResMem } from './tee-shm-pool.ts';
-import { linearBuffer, teeShmRegisterKernelBuf } from './tee-shm-register.ts';
+import {
+  linearBuffer,
+  teeShmRegisterKernelBuf,
+  teeShmRegisterUserBuf,
+} from './tee-shm-register.ts';
 import { TEE_SHM_DYNAMIC, TEE_SHM_POOL, TEE_SHM_PRIV } from './tee-shm.ts';
 import type { TeeShm } from './tee-shm.ts';
 import { boot, NOTHING_HELD } from './testing/box.ts';
@@ -214,6 +219,57 @@ describe('SHM_REGISTER', () => {
       assert.deepEqual(box.fake.log, ['open 1', 'close 1', 'release 1']);
     });
   }
+
+  it('one registration takes 0x7ffff000 bytes on 7.3, 2 GiB on 6.1', async () => {
+    for (const [switches, most] of [
+      [LINUX_7_3, 0x7fff_f000],
+      [LINUX_6_1, 2 ** 31],
+    ] as const) {
+      const box = boot({ switches });
+      const { thread } = box.user().program;
+      const { pid, name, cred, files, rlimits } = thread.process;
+      let unpinned = 0;
+      // More memory than any box has.
+      const pin = (_start: unknown, count: number): PinnedPages => ({
+        pages: Array<Pa>(count).fill(pa(0)),
+        syncForDevice() {},
+        syncForCpu() {},
+        unpin: () => void (unpinned += 1),
+      });
+      const mm = Object.assign(Object.create(thread.process.mm) as UserMemory, { pin });
+      const process = { pid, name, cred, files, rlimits, mm };
+      const { tid, task, signals } = thread;
+      await inKernel(box, function* (ctx) {
+        const register = (length: number): Co<TeeShm | number> =>
+          teeShmRegisterUserBuf(ctx, { tid, task, signals, process }, PAGE_SIZE, length);
+        assert.equal(yield* register(most + 1), -ENOMEM);
+        yield* made(yield* register(most)).put();
+      });
+      assert.equal(unpinned, switches === LINUX_7_3 ? 2 : 1);
+    }
+  });
+
+  it('tells the trace of each buffer', async () => {
+    const box = boot();
+    box.trace.setLevel('worlds');
+    const user = box.user();
+    const fd = await user.open();
+    const shm = await user.alloc(fd, 100);
+    const reg = await user.register(fd, await map(user, 1), 100);
+    for (const open of [shm.fd, reg.fd, fd]) await user.close(open);
+    const events = [...box.trace.events()].filter(({ name }) => /^(shm|tee)\./.test(name));
+    assert.deepEqual(
+      events.map(({ name, args }) => [name, args]),
+      [
+        ['tee.open', { device: 'tee0', context: 1 }],
+        ['shm.alloc', { id: 1, context: 1, sizeBytes: 4096, how: 'pool' }],
+        ['shm.alloc', { id: 2, context: 1, sizeBytes: 100, how: 'register' }],
+        ['shm.free', { id: 1, context: 1, sizeBytes: 4096 }],
+        ['shm.free', { id: 2, context: 1, sizeBytes: 100 }],
+        ['tee.release', { device: 'tee0', context: 1 }],
+      ],
+    );
+  });
 
   it('quirk: a short pin at an unaligned address loses a page', async () => {
     const leaked = async (switches: TeeSwitches, offset: number): Promise<number> => {

@@ -10,6 +10,7 @@ import type { LockClass } from '../../sched/mutex.ts';
 import type { Co } from '../../sched/task.ts';
 import type { Kernel } from '../process/kernel.ts';
 import type { SysfsShow } from '../process/sysfs.ts';
+import { ueventText } from './uevent-text.ts';
 
 /** Held while a driver is bound to a device or taken from it. */
 export const DEVICE_MUTEX: LockClass = { name: 'tee_client_device.dev.mutex', order: 100 };
@@ -63,13 +64,6 @@ function matches(device: TeeClientDevice, driver: TeeClientDriver): boolean {
 }
 
 const devpath = (device: TeeClientDevice): string => `/bus/tee/devices/${device.name}`;
-
-/** The `uevent` attribute of a device: what udev was told. */
-export function ueventText(variables: Readonly<Record<string, string>>): string {
-  return Object.entries(variables)
-    .map(([name, value]) => `${name}=${value}\n`)
-    .join('');
-}
 
 export class TeeBus {
   readonly #kernel: Kernel;

@@ -49,9 +49,10 @@ export class TeeContext {
     if (sched.searching) yield* sched.point();
     if (!this.refcount.put()) return;
     this.releasing = true;
-    const { name } = this.teedev;
-    if (this.trace.calls)
+    if (this.trace.calls) {
+      const { name } = this.teedev;
       this.trace.emit('linux', 'tee.release', { device: name, context: this.serial });
+    }
     yield* this.ops.release(this);
     this.teedev.tee.contexts.delete(this);
   }

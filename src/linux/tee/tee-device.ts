@@ -17,11 +17,11 @@ import type { SysfsShow } from '../process/sysfs.ts';
 import { IoctlFrames } from './ioctl-frame.ts';
 import { PRIVILEGED_BASE } from './minors.ts';
 import { refuse } from './refuse.ts';
-import { ueventText } from './tee-bus.ts';
 import type { TeeDesc, TeeShmPool } from './tee-drv.ts';
 import { teeOpen } from './tee-file.ts';
 import type { TeeShm } from './tee-shm.ts';
 import type { TeeSubsystem } from './tee-subsystem.ts';
+import { ueventText } from './uevent-text.ts';
 
 /** Innermost of the TEE's locks: drivers look shared memory up while they hold their own. */
 export const TEEDEV_MUTEX: LockClass = { name: 'teedev->mutex', order: 900 };

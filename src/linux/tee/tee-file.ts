@@ -62,7 +62,7 @@ const TEE_FOPS: FileOperations = {
 };
 
 /** The context behind an open file, if it is one of /dev/teeN. */
-export function contextOfFile(file: File): TeeContext | undefined {
+function contextOfFile(file: File): TeeContext | undefined {
   return file.data instanceof TeeContext ? file.data : undefined;
 }
 

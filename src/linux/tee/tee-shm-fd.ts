@@ -15,7 +15,7 @@ import { refuse } from './refuse.ts';
 import { TEE_SHM_USER_MAPPED, TeeShm } from './tee-shm.ts';
 
 /** The shared memory behind a file, if it is of that kind. */
-export function shmOfFile(file: File): TeeShm | undefined {
+function shmOfFile(file: File): TeeShm | undefined {
   return file.data instanceof TeeShm ? file.data : undefined;
 }
 

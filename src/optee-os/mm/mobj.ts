@@ -4,7 +4,14 @@
  * Upstream counterpart: optee_os core/include/mm/mobj.h and core/mm/mobj.c. Left out: objects of
  * secure memory (a TA's own memory is pages, see TaMemref), secure data path.
  */
-import { PAGE_SHIFT, PAGE_SIZE, pa, pageOffset, pageStart, pagesFor } from '../../machine/address.ts';
+import {
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  pa,
+  pageOffset,
+  pageStart,
+  pagesFor,
+} from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import type { Region } from '../../machine/machine.ts';
 

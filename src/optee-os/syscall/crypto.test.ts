@@ -17,8 +17,10 @@ import {
   TEE_TYPE_HMAC_SHA256,
 } from '../../abi/gp.ts';
 import { codeName } from '../../abi/layout.ts';
+import { UTEE_SYSCALLS } from '../../abi/utee.ts';
 import { NodeCrypto } from '../../host/node/crypto.ts';
 import { Trace } from '../../trace/trace.ts';
+import { CRYPTO_SUPPORT } from './crypto-support.ts';
 import { CIPHER_VECTORS, PLAIN, hex, run, toHex } from './crypto-vectors.test.ts';
 import { CryptoSyscalls } from './crypto.ts';
 
@@ -270,4 +272,12 @@ describe('handles', () => {
     );
     assert.match(trace.lastCause?.text ?? '', /no such algorithm: 0x40000711/);
   });
+});
+
+test('support rows: every cryptographic call of the table once, under its name', () => {
+  const isCrypto = (name: string): boolean => /^(cryp_|hash_|cipher_|authenc_|asymm_)/.test(name);
+  const known = UTEE_SYSCALLS.map((call) => call.name).filter(isCrypto);
+  const here = new Set(CRYPTO_SUPPORT.map((row) => row.name));
+  here.add('cryp_random_number_generate');
+  assert.deepEqual([...here].sort(), known.sort());
 });

@@ -61,6 +61,11 @@ export class TeeCore {
     return this.runtime.environment.syscalls;
   }
 
+  protected get heap(): Heap {
+    if (this.runtime.gone) throw new TaGone(this.runtime.head.uuid);
+    return this.runtime.heap;
+  }
+
   /** A panic that the specification demands, with its reason beside it. */
   protected panic(code: number, api: string, why: string): never {
     this.runtime.environment.sched.trace.cause('ta', {

@@ -8,7 +8,7 @@ function heap(bytes: number, scattered = false): Heap {
   const world = new World();
   world.secure.scattered = scattered;
   const pages = world.secure.take(Math.ceil(bytes / PAGE_SIZE))!;
-  return new Heap(world.machine.secure, pages, bytes);
+  return new Heap(world.trace, 'test', world.machine.secure, pages, bytes);
 }
 
 describe('allocation', () => {
@@ -93,4 +93,14 @@ test('memory of the heap is told from other memory', () => {
   assert.deepEqual([h.overlaps(outside), h.isWithinAllocated(outside)], [false, false]);
   const own = new Uint8Array(8);
   assert.deepEqual([h.overlaps(own), h.isWithinAllocated(own)], [false, false]);
+});
+
+test('each change is reported', () => {
+  const world = new World();
+  world.trace.setLevel('worlds');
+  const pages = world.secure.take(1)!;
+  const h = new Heap(world.trace, 'TA heap', world.machine.secure, pages, PAGE_SIZE);
+  h.free(h.allocate(100)!);
+  const used = [...world.trace.events()].map(({ args }) => 'used' in args && args.used);
+  assert.deepEqual(used, [128, 0]);
 });

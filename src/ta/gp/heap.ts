@@ -9,6 +9,7 @@
 import { PAGE_SIZE } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import type { BusPort } from '../../machine/bus.ts';
+import type { Trace } from '../../trace/trace.ts';
 
 /* Source: bget_malloc.c (SizeQuant, LP64), struct bhead. */
 const QUANTUM = 16;
@@ -26,6 +27,8 @@ interface Span {
 export class Heap {
   readonly sizeBytes: number;
   readonly #port: BusPort;
+  readonly #trace: Trace;
+  readonly #name: string;
   /** Contiguous stretches that the heap consists of. */
   readonly #arenas: readonly Span[];
   /** Holes by address; neighbours are merged. */
@@ -34,9 +37,11 @@ export class Heap {
   readonly #blocks = new Map<number, number>();
   #used = 0;
 
-  /** @param pages the memory, in the order of its addresses */
-  constructor(port: BusPort, pages: readonly Pa[], sizeBytes: number) {
+  /** @param name for pool events @param pages the memory, in the order of its addresses */
+  constructor(trace: Trace, name: string, port: BusPort, pages: readonly Pa[], sizeBytes: number) {
     this.sizeBytes = sizeBytes;
+    this.#trace = trace;
+    this.#name = name;
     this.#port = port;
     this.#arenas = arenasOf(port, pages, sizeBytes);
     // The last block of a pool is a sentinel (bpool()).
@@ -65,7 +70,7 @@ export class Heap {
     hole.bytes -= size;
     if (hole.bytes === 0) this.#holes.splice(index, 1);
     this.#blocks.set(at, bytes);
-    this.#used += size;
+    this.#use(size);
     return this.#port.u8.subarray(at, at + bytes);
   }
 
@@ -75,7 +80,7 @@ export class Heap {
     const bytes = at === undefined ? undefined : this.#blocks.get(at);
     if (at === undefined || bytes !== buffer.length) return false;
     this.#blocks.delete(at);
-    this.#used -= blockBytes(bytes);
+    this.#use(-blockBytes(bytes));
     this.#release({ at: at - HEAD, bytes: blockBytes(bytes) });
     return true;
   }
@@ -101,6 +106,17 @@ export class Heap {
   #indexOf(buffer: Uint8Array): number | undefined {
     const { u8 } = this.#port;
     return buffer.buffer === u8.buffer ? buffer.byteOffset - u8.byteOffset : undefined;
+  }
+
+  #use(bytes: number): void {
+    this.#used += bytes;
+    if (!this.#trace.worlds) return;
+    this.#trace.emit('ta', 'pool', {
+      name: this.#name,
+      used: this.#used,
+      limit: this.sizeBytes,
+      unit: 'bytes',
+    });
   }
 
   #release(span: Span): void {

@@ -32,9 +32,9 @@ export class TeeMemory extends TeeTrace {
   TEE_Malloc(size: number, hint: number): Uint8Array | null {
     switch (hint) {
       case TEE_MALLOC_FILL_ZERO:
-        return this.#allocate('TEE_Malloc', size)?.fill(0) ?? null;
+        return this.allocate('TEE_Malloc', size)?.fill(0) ?? null;
       case TEE_USER_MEM_HINT_NO_FILL_ZERO:
-        return this.#allocate('TEE_Malloc', size);
+        return this.allocate('TEE_Malloc', size);
       case TEE_MALLOC_NO_FILL:
         return this.panic(0, 'TEE_Malloc', 'TEE_MALLOC_NO_FILL needs TEE_MALLOC_NO_SHARE');
       case TEE_MALLOC_NO_SHARE:
@@ -48,7 +48,7 @@ export class TeeMemory extends TeeTrace {
 
   /** Keeps contents up to the smaller size; what is new is zero. The old buffer is gone. */
   TEE_Realloc(buffer: Uint8Array | null, newSize: number): Uint8Array | null {
-    const grown = this.#allocate('TEE_Realloc', newSize);
+    const grown = this.allocate('TEE_Realloc', newSize);
     if (grown === null) return null;
     const kept = Math.min(buffer?.length ?? 0, newSize);
     if (buffer !== null) grown.set(buffer.subarray(0, kept));
@@ -59,7 +59,7 @@ export class TeeMemory extends TeeTrace {
 
   TEE_Free(buffer: Uint8Array | null): void {
     if (buffer === null || buffer.length === 0) return;
-    if (!this.runtime.heap.free(buffer)) {
+    if (!this.heap.free(buffer)) {
       this.panic(0, 'TEE_Free', 'not a buffer that TEE_Malloc gave, or freed already');
     }
   }
@@ -95,7 +95,7 @@ export class TeeMemory extends TeeTrace {
     const denied =
       !this.#isMapped(accessFlags, bytes) ||
       this.runtime.entry.exceedsRights(accessFlags & RIGHTS, bytes) ||
-      (this.runtime.heap.overlaps(bytes) && !this.runtime.heap.isWithinAllocated(bytes));
+      (this.heap.overlaps(bytes) && !this.heap.isWithinAllocated(bytes));
     return denied ? TEE_ERROR_ACCESS_DENIED : TEE_SUCCESS;
   }
 
@@ -108,11 +108,17 @@ export class TeeMemory extends TeeTrace {
     return this.#instanceData;
   }
 
+  /** Memory of the heap, contents as they were; null, with a cause, when there is no room. */
+  protected allocate(api: string, size: number): Uint8Array | null {
+    if (size === 0) return new Uint8Array(0);
+    return this.heap.allocate(size) ?? this.#outOfMemory(api, size);
+  }
+
   /** Whether the memory is private to the TA: neither a parameter's nor gone with one. */
   protected isPrivate(bytes: Uint8Array): boolean {
     const ram = this.runtime.environment.port.u8.buffer;
     if (this.runtime.entry.find(bytes) !== undefined) return false;
-    return bytes.buffer !== ram || this.runtime.heap.overlaps(bytes);
+    return bytes.buffer !== ram || this.heap.overlaps(bytes);
   }
 
   /** As vm_check_access_rights(): what is mapped, by whom it is owned, in which world. */
@@ -126,13 +132,9 @@ export class TeeMemory extends TeeTrace {
     return found.mapped.memref.nonSecure ? !wantsSecure : !wantsNonSecure;
   }
 
-  #allocate(api: string, size: number): Uint8Array | null {
-    if (size === 0) return new Uint8Array(0);
-    return this.runtime.heap.allocate(size) ?? this.#outOfMemory(api, size);
-  }
-
   #outOfMemory(api: string, size: number): null {
-    const { heap, head, environment } = this.runtime;
+    const { heap } = this;
+    const { head, environment } = this.runtime;
     environment.sched.trace.cause('ta', {
       layer: 'ta/gp',
       code: 'NULL',

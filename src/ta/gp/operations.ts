@@ -5,6 +5,7 @@
  * two keys (TEE_SetOperationKey2) and without any (digests).
  */
 import {
+  TEE_ALG,
   TEE_CRYPTO_ELEMENT_NONE,
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_CORRUPT_OBJECT,
@@ -17,6 +18,7 @@ import {
   TEE_OPERATION_STATE_INITIAL,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
+import { codeName } from '../../abi/layout.ts';
 import { findAlgorithmRow } from './algorithms.ts';
 import type { AlgorithmRow } from './algorithms.ts';
 import { TeeObjects } from './objects.ts';
@@ -28,6 +30,9 @@ import type {
   TEE_OperationInfoMultiple,
 } from './types.ts';
 
+/** sizeof(struct __TEE_OperationHandle) on a 64-bit machine. */
+const OPERATION_BYTES = 96;
+
 /** As `struct __TEE_OperationHandle`. */
 export class Operation {
   readonly row: AlgorithmRow;
@@ -37,7 +42,8 @@ export class Operation {
   readonly state: number;
   /** TEE_OPERATION_STATE_* */
   operationState: number = TEE_OPERATION_STATE_INITIAL;
-  /** The part of a block that waits for its rest. */
+  /** Memory of the TA's heap: the struct itself, and the part of a block that waits for its rest. */
+  readonly memory: Uint8Array;
   readonly buffer: Uint8Array;
   bufferOffs = 0;
 
@@ -47,11 +53,13 @@ export class Operation {
     maxKeySize: number,
     key1: TEE_ObjectHandle,
     state: number,
+    memory: Uint8Array,
   ) {
     this.row = row;
     this.key1 = key1;
     this.state = state;
-    this.buffer = new Uint8Array(row.blockSize);
+    this.memory = memory;
+    this.buffer = memory.subarray(OPERATION_BYTES);
     this.info.algorithm = row.algorithm;
     this.info.operationClass = row.operationClass;
     this.info.mode = mode;
@@ -103,28 +111,29 @@ export class TeeOperations extends TeeObjects {
     maxKeySize: number,
   ): number {
     const row = findAlgorithmRow(algorithm);
-    if (row?.modes.has(mode) !== true) return TEE_ERROR_NOT_SUPPORTED;
-    const key = ref<TEE_ObjectHandle>(TEE_HANDLE_NULL);
-    const result = this.TEE_AllocateTransientObject(row.keyType, maxKeySize, key);
-    if (result !== TEE_SUCCESS) return result;
-    const out = { handle: 0 };
-    const allocated = this.syscalls.crypto.stateAlloc(algorithm, mode, key.value, 0, out);
-    if (allocated !== TEE_SUCCESS) {
-      this.TEE_FreeTransientObject(key.value);
-      return this.allow('TEE_AllocateOperation', allocated, ALLOCATE_RESULTS);
+    if (row === undefined) return this.#absent(algorithm);
+    if (!row.modes.has(mode)) return TEE_ERROR_NOT_SUPPORTED;
+    const memory = this.allocate('TEE_AllocateOperation', OPERATION_BYTES + row.blockSize);
+    if (memory === null) return TEE_ERROR_OUT_OF_MEMORY;
+    const [key, out] = [ref<TEE_ObjectHandle>(TEE_HANDLE_NULL), { handle: 0 }];
+    const result = this.#inCore(row, mode, maxKeySize, key, out);
+    if (result !== TEE_SUCCESS) {
+      this.TEE_Free(memory);
+      return result;
     }
     this.#lastOperation += 1;
     operation.value = operationHandle(this.#lastOperation);
-    const made = new Operation(row, mode, maxKeySize, key.value, out.handle);
+    const made = new Operation(row, mode, maxKeySize, key.value, out.handle, memory);
     this.#operations.set(operation.value, made);
     return TEE_SUCCESS;
   }
 
   TEE_FreeOperation(operation: TEE_OperationHandle): void {
     if (operation === TEE_HANDLE_NULL) return;
-    const { state } = this.operation('TEE_FreeOperation', operation);
+    const { state, memory } = this.operation('TEE_FreeOperation', operation);
     this.#operations.delete(operation);
     this.allow('TEE_FreeOperation', this.syscalls.crypto.stateFree(state));
+    this.TEE_Free(memory);
   }
 
   TEE_GetOperationInfo(operation: TEE_OperationHandle, operationInfo: TEE_OperationInfo): void {
@@ -220,6 +229,33 @@ export class TeeOperations extends TeeObjects {
     op.buffer.set(source.subarray(end));
     op.bufferOffs = source.length - end;
     return done;
+  }
+
+  /** The key object and the operation of the core. */
+  #inCore(
+    row: AlgorithmRow,
+    mode: number,
+    maxKeySize: number,
+    key: Ref<TEE_ObjectHandle>,
+    out: { handle: number },
+  ): number {
+    const result = this.TEE_AllocateTransientObject(row.keyType, maxKeySize, key);
+    if (result !== TEE_SUCCESS) return result;
+    const { crypto } = this.syscalls;
+    const allocated = crypto.stateAlloc(row.algorithm, mode, key.value, 0, out);
+    if (allocated !== TEE_SUCCESS) this.TEE_FreeTransientObject(key.value);
+    return this.allow('TEE_AllocateOperation', allocated, ALLOCATE_RESULTS);
+  }
+
+  #absent(algorithm: number): number {
+    this.runtime.environment.sched.trace.cause('ta', {
+      layer: 'ta/gp',
+      code: 'TEE_ERROR_NOT_SUPPORTED',
+      text: `TEE_AllocateOperation: no such algorithm: ${codeName(TEE_ALG, algorithm)}`,
+      object: this.runtime.head.uuid,
+      hint: 'teebox support lists what there is',
+    });
+    return TEE_ERROR_NOT_SUPPORTED;
   }
 
   #step(api: string, op: Operation, step: Step, source: Uint8Array, out: Uint8Array): number {

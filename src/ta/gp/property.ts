@@ -9,6 +9,7 @@ import {
   TEE_ERROR_BAD_FORMAT,
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_ITEM_NOT_FOUND,
+  TEE_ERROR_OUT_OF_MEMORY,
   TEE_ERROR_SHORT_BUFFER,
   TEE_PROPSET_CURRENT_CLIENT,
   TEE_PROPSET_CURRENT_TA,
@@ -46,7 +47,12 @@ interface Enumerator {
   /** Undefined before TEE_StartPropertyEnumerator. */
   index: number | undefined;
   set: number;
+  /** Where C keeps it. */
+  readonly memory: Uint8Array;
 }
+
+/** sizeof(struct prop_enumerator) on a 64-bit machine. */
+const ENUMERATOR_BYTES = 16;
 
 const NOT_FOUND_OR_FORMAT = [TEE_ERROR_ITEM_NOT_FOUND, TEE_ERROR_BAD_FORMAT];
 
@@ -150,14 +156,19 @@ export class TeeProperties extends TeeMemory {
   }
 
   TEE_AllocatePropertyEnumerator(enumerator: Ref<TEE_PropSetHandle>): number {
+    const memory = this.allocate('TEE_AllocatePropertyEnumerator', ENUMERATOR_BYTES);
+    if (memory === null) return TEE_ERROR_OUT_OF_MEMORY;
     this.#lastEnumerator += 1;
     enumerator.value = propSetHandle(this.#lastEnumerator);
-    this.#enumerators.set(enumerator.value, { index: undefined, set: 0 });
+    this.#enumerators.set(enumerator.value, { index: undefined, set: 0, memory });
     return TEE_SUCCESS;
   }
 
   TEE_FreePropertyEnumerator(enumerator: TEE_PropSetHandle): void {
+    const known = this.#enumerators.get(enumerator);
+    if (known === undefined) return;
     this.#enumerators.delete(enumerator);
+    this.TEE_Free(known.memory);
   }
 
   TEE_StartPropertyEnumerator(enumerator: TEE_PropSetHandle, propSet: TEE_PropSetHandle): void {

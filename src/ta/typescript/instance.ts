@@ -68,7 +68,8 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
       throw new TaPanic(TEE_ERROR_OUT_OF_MEMORY, text, origin);
     }
     this.#pages = pages;
-    this.heap = new Heap(environment.port, pages, head.dataSize);
+    const { port, sched } = environment;
+    this.heap = new Heap(sched.trace, `heap of TA ${head.uuid}`, port, pages, head.dataSize);
   }
 
   *enter(

@@ -113,32 +113,70 @@ function param(view: DataView, at: number): string {
 const returnText = (result: number): string =>
   result < 0 ? `-1 ${formatErrno(result)}` : `${result}`;
 
+interface OpenCall {
+  readonly head: string;
+  body: string;
+  after: string;
+}
+
+/** Turns events into lines as they come: a call's line is complete when the call ends. */
+export class Strace {
+  readonly #open = new Map<number, OpenCall>();
+
+  /** The line of the call that this event ends, if it ends one. */
+  see(event: TraceEvent): string | undefined {
+    if (is(event, 'ioctl.enter')) this.#enter(event);
+    else if (is(event, 'tee.buffer')) this.#buffer(event);
+    else if (is(event, 'ioctl.exit')) return this.#exit(event);
+    return undefined;
+  }
+
+  /** Calls that have not ended. */
+  unfinished(): readonly string[] {
+    return [...this.#open.values()].map((call) => `${call.head}${call.body} <unfinished ...>`);
+  }
+
+  #enter({ task, args }: TraceEvent<'ioctl.enter'>): void {
+    const name = nameOf(TEE_IOCTLS, args.cmd) ?? hex(args.cmd);
+    const head = `[pid ${args.pid}] ioctl(${args.fd}<${args.path}>, ${name}, `;
+    this.#open.set(task, { head, body: decodeIoctl(args.cmd, args.bytes), after: '' });
+  }
+
+  #buffer({ task, args }: TraceEvent<'tee.buffer'>): void {
+    const call = this.#open.get(task);
+    if (call === undefined) return;
+    const text = decodeIoctl(args.cmd, args.bytes);
+    if (args.direction === 'in') call.body = text;
+    else call.after = ` => ${text}`;
+  }
+
+  #exit({ task, args }: TraceEvent<'ioctl.exit'>): string | undefined {
+    const call = this.#open.get(task);
+    this.#open.delete(task);
+    if (call === undefined) return undefined;
+    const { result, cmd, bytes } = args;
+    const writes = call.after === '' && ARGUMENT_RETURNS.has(cmd);
+    const after = writes ? ` => ${decodeIoctl(cmd, bytes)}` : call.after;
+    return `${call.head}${call.body}${result < 0 ? '' : after}) = ${returnText(result)}`;
+  }
+}
+
+/** Commands whose argument itself comes back changed. */
+const ARGUMENT_RETURNS: ReadonlySet<number> = new Set([
+  TEE_IOC_VERSION,
+  TEE_IOC_SHM_ALLOC,
+  TEE_IOC_SHM_REGISTER,
+  TEE_IOC_SHM_REGISTER_FD,
+]);
+
 /** One line per TEE ioctl, as they end; calls under way at the end of the trace are unfinished. */
 export function* exportStrace(events: Iterable<TraceEvent>): Generator<string, void, void> {
-  const open = new Map<number, { head: string; body: string; after: string }>();
+  const strace = new Strace();
   for (const event of events) {
-    if (is(event, 'ioctl.enter')) {
-      const { pid, fd, path, cmd, bytes } = event.args;
-      const name = nameOf(TEE_IOCTLS, cmd) ?? hex(cmd);
-      const head = `[pid ${pid}] ioctl(${fd}<${path}>, ${name}, `;
-      open.set(event.task, { head, body: decodeIoctl(cmd, bytes), after: '' });
-    } else if (is(event, 'tee.buffer')) {
-      const call = open.get(event.task);
-      if (call === undefined) continue;
-      const text = decodeIoctl(event.args.cmd, event.args.bytes);
-      if (event.args.direction === 'in') call.body = text;
-      else call.after = ` => ${text}`;
-    } else if (is(event, 'ioctl.exit')) {
-      const call = open.get(event.task);
-      open.delete(event.task);
-      if (call === undefined) continue;
-      const { result, cmd, bytes } = event.args;
-      const after =
-        call.after === '' && bytes.length > 0 ? ` => ${decodeIoctl(cmd, bytes)}` : call.after;
-      yield `${call.head}${call.body}${result < 0 ? '' : after}) = ${returnText(result)}`;
-    }
+    const line = strace.see(event);
+    if (line !== undefined) yield line;
   }
-  for (const call of open.values()) yield `${call.head}${call.body} <unfinished ...>`;
+  yield* strace.unfinished();
 }
 
 function is<N extends TraceEvent['name']>(event: TraceEvent, name: N): event is TraceEvent<N> {

@@ -66,35 +66,40 @@ interface Answer {
   readonly params: readonly { readonly c: number; readonly size: number }[];
 }
 
-/** A box with a supplicant that runs. */
+/** A box with a supplicant, which runs once it is started. */
 class Supplicant {
   readonly box: UserBox;
-  readonly program: Program;
-  readonly supplicant: TeeSupplicant;
+  readonly #options: Partial<TeeSupplicantOptions>;
+  program!: Program;
+  supplicant!: TeeSupplicant;
   ready = false;
   #ids = 0;
 
   constructor(options: Partial<TeeSupplicantOptions> = {}, version = OPTEE_VERSION) {
     this.box = new UserBox({ versions: [version] });
-    this.program = new Program(this.box.kernel, { name: 'tee-supplicant', daemon: true });
-    const onReady = (): void => {
-      this.ready = true;
-    };
-    this.supplicant = new TeeSupplicant(this.program, { switches: SWITCHES, onReady, ...options });
+    this.#options = options;
   }
 
   /** Starts it, and waits until it has nothing to do. */
   start(): this {
     const { kernel } = this.box;
-    void Promise.resolve(this.program.run(this.supplicant.main())).then(
-      (code) => (this.code = code),
-      () => {},
-    );
+    const onReady = (): void => {
+      this.ready = true;
+    };
+    const options = { switches: SWITCHES, onReady, ...this.#options };
+    this.program = Program.start(kernel, { name: 'tee-supplicant', daemon: true }, (program) => {
+      this.supplicant = new TeeSupplicant(program, options);
+      return this.supplicant.main();
+    });
     kernel.sched.runReady();
     return this;
   }
-  /** What main() has returned. */
-  code: number | undefined;
+
+  /** Its exit code, if it has exited. */
+  get code(): number | undefined {
+    const status = this.program.process.exitStatus;
+    return status?.kind === 'exited' ? status.code : undefined;
+  }
 
   /** Has the secure world ask; returns the answer, or undefined when there was none. */
   ask(func: number, ...params: readonly TeeParam[]): Answer | undefined {
@@ -147,20 +152,18 @@ describe('start', () => {
     assert.deepEqual(await started.held(), NOTHING_HELD);
   });
 
-  it('gives up without a device', async () => {
+  it('gives up without a device', () => {
     const amd = { ...OPTEE_VERSION, implId: TEE_IMPL_ID_AMDTEE };
     const started = new Supplicant({}, amd).start();
-    await null;
     assert.equal(started.ready, false);
     assert.equal(started.code, 1);
     assert.equal(started.program.process.files.size, 0);
   });
 
-  it('opens the device that it is told', async () => {
+  it('opens the device that it is told', () => {
     const started = new Supplicant({ device: '/dev/teepriv0' }).start();
     assert.equal(started.ready, true);
     const other = new Supplicant({ device: '/dev/teepriv1' }).start();
-    await null;
     assert.equal(other.code, 1);
   });
 });
@@ -217,19 +220,17 @@ describe('requests', () => {
     });
   }
 
-  it('ends when it cannot receive', async () => {
+  it('ends when it cannot receive', () => {
     const started = new Supplicant();
     // More parameters than the five that it has room for.
     started.start().ask(99, param(VALUE), param(VALUE), param(VALUE), param(VALUE), param(VALUE));
-    await null;
     assert.equal(started.code, 1);
   });
 
-  it('ends on a parameter of the protocol behind others', async () => {
+  it('ends on a parameter of the protocol behind others', () => {
     const started = new Supplicant().start();
     started.box.fake.request(99, [param(VALUE), meta(1)]);
     started.box.kernel.sched.runReady();
-    await null;
     assert.equal(started.code, 1);
     assert.deepEqual(started.box.fake.answers, []);
   });
@@ -239,28 +240,25 @@ describe('requests', () => {
     [-EBADF, false, undefined],
     [-EIO, false, 1],
   ] as const) {
-    it(`SEND fails with ${rc}, quirk ${quirkSupplicantLeavesOnEbadf}: exit ${code}`, async () => {
+    it(`SEND fails with ${rc}, quirk ${quirkSupplicantLeavesOnEbadf}: exit ${code}`, () => {
       const started = new Supplicant({ switches: { quirkSupplicantLeavesOnEbadf } }).start();
       started.box.fake.errors.send = rc;
       started.box.fake.request(99, []);
       started.box.kernel.sched.runReady();
-      await null;
       assert.equal(started.code, code);
     });
   }
 
-  it('a thread that fails takes the process down only when the main one returns', async () => {
+  it('a thread that fails takes the process down only when the main one returns', () => {
     const started = new Supplicant().start();
     // Both threads wait; the second, which waits longer, takes the request and fails.
     started.ask(99);
     started.ask(99);
     started.box.fake.errors.send = -EBADF;
     started.ask(99);
-    await null;
     const first = started.code;
     started.box.fake.errors.send = 0;
     started.ask(99);
-    await null;
     assert.deepEqual([first, started.code], [undefined, 1]);
   });
 });

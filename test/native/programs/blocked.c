@@ -95,12 +95,12 @@ static void stopped(void)
 		int rc = receive();
 		_exit(rc == -EINTR && handled == 1 ? 0 : 1);
 	}
-	wait_until_in_ioctl(pid);
+	wait_until_blocked(pid, supplicant);
 	kill(pid, SIGSTOP);
 	need(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status), "a stop");
 	kill(pid, SIGCONT);
 	need(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status), "a continuation");
-	wait_until_in_ioctl(pid);
+	wait_until_blocked(pid, supplicant);
 	kill(pid, SIGALRM);
 	join_child(pid);
 	fact("RECV, stopped and continued, then a signal: EINTR");

@@ -24,14 +24,16 @@ static bool proc_read(int pid, const char *name, char *text, size_t size)
 	return length > 0;
 }
 
-/* Sleeps in an ioctl, in one of these states ('D': only death ends it, 'S': signals do). */
+/* Waits for one of these states in an ioctl ('S': signals end the sleep, 'D': they do not). */
 static void wait_for_state(int pid, const char *states)
 {
 	const struct timespec pause = { .tv_nsec = 1000000 };
 	char call[128] = "", stat[512] = "";
 	for (;;) {
+		const char *name_end = NULL;
+		if (proc_read(pid, "stat", stat, sizeof(stat)))
+			name_end = strrchr(stat, ')');
 		/* The state letter follows the name in parentheses. */
-		const char *name_end = proc_read(pid, "stat", stat, sizeof(stat)) ? strrchr(stat, ')') : NULL;
 		if (proc_read(pid, "syscall", call, sizeof(call)) && atoi(call) == SYS_ioctl &&
 		    name_end != NULL && strchr(states, name_end[2]) != NULL)
 			return;
@@ -40,9 +42,12 @@ static void wait_for_state(int pid, const char *states)
 	}
 }
 
-void wait_until_in_ioctl(int pid)
+/* Calls are taken up in the order in which they come: after ours, the child's was. */
+void wait_until_blocked(int pid, int fd)
 {
+	struct tee_ioctl_version_data version;
 	wait_for_state(pid, "SD");
+	need(ioctl(fd, TEE_IOC_VERSION, &version) == 0, "TEE_IOC_VERSION");
 }
 
 void wait_until_killable(int pid)

@@ -94,9 +94,9 @@ struct reply fill(struct client client, int id, uint64_t offset, uint64_t size, 
 /* processes.c: children and their ends */
 /* Ends the program unless the child exits 0. */
 void join_child(int pid);
-/* Waits until a child sleeps in an ioctl. */
-void wait_until_in_ioctl(int pid);
-/* Waits until nothing but death ends that sleep. */
+/* Waits until a child sleeps in an ioctl that the driver has begun; `fd` is any TEE's. */
+void wait_until_blocked(int pid, int fd);
+/* Waits until it sleeps so that no handler ends it, only death. */
 void wait_until_killable(int pid);
 
 static inline struct tee_ioctl_param value_param(uint64_t attr, uint64_t a, uint64_t b)

@@ -5,11 +5,12 @@ import {
   OPTEE_SMC_GET_THREAD_COUNT,
   OPTEE_SMC_RETURN_UNKNOWN_FUNCTION,
 } from '../../../abi/optee-smc.ts';
+import { OPTEE_RPC_CMD_NOTIFICATION } from '../../../abi/optee-rpc.ts';
 import { LINUX_6_1 as CORE_6_1 } from '../testing/profiles.ts';
 import { closeSession, systemSession } from './session.ts';
 import type { BoxOptions } from './testing/box.ts';
 import { open } from './testing/clients.ts';
-import { makeGate } from './testing/gate.ts';
+import { HELD, makeGate } from './testing/gate.ts';
 import { LINUX_6_1 } from './testing/profiles.ts';
 
 const OLD: BoxOptions = { core: CORE_6_1, switches: LINUX_6_1 };
@@ -89,6 +90,35 @@ for (const [name, options] of Object.entries({ 'linux-7.3': {}, 'linux-6.1': OLD
     });
   });
 }
+
+describe('a call that needs the one that sleeps beside a free thread', () => {
+  /** Call 0 waits for what call 2 sends, and call 1 ends while call 2 waits for a thread. */
+  function circle(options: BoxOptions): readonly (number | undefined)[] {
+    const gate = makeGate(options);
+    const { box } = gate;
+    const { handle } = box.world;
+    box.world.handle = function* (message) {
+      if (message.func === HELD + 2) {
+        const send = { attr: 1, a: 1n, b: BigInt(HELD) };
+        yield* box.world.rpc(OPTEE_RPC_CMD_NOTIFICATION, [send]);
+        yield* box.world.succeed(message);
+      } else yield* handle(message);
+    };
+    const calls = [0, 1, 2].map((n) => gate.call(n));
+    gate.release(1);
+    return calls.map(({ result }) => result?.ret);
+  }
+
+  it('never ends', () => {
+    assert.deepEqual(circle({}), [undefined, 0, undefined]);
+    assert.deepEqual(circle(OLD), [undefined, 0, undefined]);
+  });
+
+  it('ends when who sleeps is woken', () => {
+    assert.deepEqual(circle(FAIR), [0, 0, 0]);
+    assert.deepEqual(circle(FAIR_OLD), [0, 0, 0]);
+  });
+});
 
 describe('thread count', () => {
   it('is not asked for before 6.8: ETHREAD_LIMIT says so, and the call is made again', () => {

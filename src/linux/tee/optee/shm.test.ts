@@ -1,18 +1,26 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EFAULT, EINVAL, ENOMEM } from '../../../abi/errno.ts';
-import { MAP_PRIVATE, MAP_SHARED, O_RDWR, PROT_READ, PROT_WRITE } from '../../../abi/fcntl.ts';
+import {
+  MAP_ANONYMOUS,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  O_RDWR,
+  PROT_READ,
+  PROT_WRITE,
+} from '../../../abi/fcntl.ts';
 import {
   OPTEE_MSG_CMD_REGISTER_SHM,
   OPTEE_MSG_CMD_UNREGISTER_SHM,
 } from '../../../abi/optee-msg.ts';
 import { OPTEE_SMC_CALL_WITH_RPC_ARG, OPTEE_SMC_RETURN_EBADCMD } from '../../../abi/optee-smc.ts';
+import { TEE_IOC_SHM_ALLOC, TEE_IOC_SHM_REGISTER } from '../../../abi/tee.ts';
 import { PAGE_SIZE, va } from '../../../machine/address.ts';
-import type { Co } from '../../../sched/task.ts';
 import type { MemoryType } from '../../mm/user-memory.ts';
 import { Program } from '../../process/program.ts';
 import type { TaskStruct } from '../../process/process.ts';
 import { teedevCloseContext } from '../tee-context.ts';
+import type { TeeContext } from '../tee-context.ts';
 import { teeShmAllocKernelBuf, teeShmAllocPrivBuf } from '../tee-shm-alloc.ts';
 import {
   linearBuffer,
@@ -26,11 +34,7 @@ import type { OpteeBox } from './testing/box.ts';
 const cookieOf = ({ address }: TeeShm): bigint => (BigInt(address.hi) << 32n) | BigInt(address.lo);
 
 /** A driver with a client's context, and what is held from here on. */
-function make(): {
-  box: OpteeBox;
-  ctx: ReturnType<typeof openClient> extends Co<infer T> ? T : never;
-  held(): object;
-} {
+function make(): { box: OpteeBox; ctx: TeeContext; held(): object } {
   const box = makeBox();
   const ctx = box.run(openClient(box.optee));
   const { kernel, world } = box;
@@ -55,9 +59,13 @@ function program(box: OpteeBox, pages: number): { current: TaskStruct; at: numbe
   const user = new Program(box.kernel, { name: 'client' });
   const { sys } = user;
   const map = box.run(
-    sys.mmap(0, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | 0x20, -1, 0),
+    sys.mmap(0, pages * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
   );
-  return { current: user.thread, at: map, end: () => void user.exit() };
+  const end = (): void => {
+    void user.exit();
+    box.settle();
+  };
+  return { current: user.thread, at: map, end };
 }
 
 describe('registration', () => {
@@ -223,12 +231,12 @@ describe('memory of the pool', () => {
     const arg = memory.malloc(32);
     memory.setU64(arg, BigInt(PAGE_SIZE));
     const fd = box.run(sys.open('/dev/tee0', O_RDWR));
-    const shm = box.run(sys.ioctl(fd, 0xc010a401, arg));
+    const shm = box.run(sys.ioctl(fd, TEE_IOC_SHM_ALLOC, arg));
     const at = box.run(sys.mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, shm, 0));
     memory.setU64(arg, BigInt(at));
     memory.setU64(va(arg + 8), BigInt(PAGE_SIZE));
     memory.setU64(va(arg + 16), 0n);
-    assert.equal(box.run(sys.ioctl(fd, 0xc018a409, arg)), -EFAULT);
+    assert.equal(box.run(sys.ioctl(fd, TEE_IOC_SHM_REGISTER, arg)), -EFAULT);
     void user.exit();
     box.settle();
   });

@@ -9,7 +9,9 @@ import { SeededRandom } from '../../../../sched/random.ts';
 import { Scheduler } from '../../../../sched/scheduler.ts';
 import type { Co, Task, WaitMode } from '../../../../sched/task.ts';
 import { Trace } from '../../../../trace/trace.ts';
+import { O_RDONLY } from '../../../../abi/fcntl.ts';
 import { Kernel } from '../../../process/kernel.ts';
+import { Program } from '../../../process/program.ts';
 import type { TeeSwitches } from '../../switches.ts';
 import { teedevOpen } from '../../tee-context.ts';
 import type { TeeContext } from '../../tee-context.ts';
@@ -166,4 +168,14 @@ export function* openSupplicant(optee: Optee): Co<TeeContext> {
   const ctx = yield* teedevOpen(optee.suppTeedev);
   if (typeof ctx === 'number') throw new Error(`no supplicant: ${ctx}`);
   return ctx;
+}
+
+/** What a program reads from a file, or the negative errno. */
+export function readFile(box: OpteeBox, path: string): string | number {
+  const { memory, sys } = new Program(box.kernel, { name: 'cat' });
+  const fd = box.run(sys.open(path, O_RDONLY));
+  if (fd < 0) return fd;
+  const at = memory.malloc(4096);
+  const length = box.run(sys.read(fd, at, 4096));
+  return length < 0 ? length : new TextDecoder().decode(memory.read(at, length));
 }

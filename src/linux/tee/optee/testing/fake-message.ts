@@ -91,10 +91,10 @@ export class FakeMessage {
   }
 
   /** Starts an RPC message here. */
-  begin(cmd: number, params: readonly RawParam[]): void {
+  begin(cmd: number, params: readonly RawParam[], claimed: number): void {
     OpteeMsgArg.cmd.set(this.view, this.at, cmd);
     OpteeMsgArg.ret.set(this.view, this.at, 0xdead);
-    OpteeMsgArg.numParams.set(this.view, this.at, params.length);
+    OpteeMsgArg.numParams.set(this.view, this.at, claimed);
     params.forEach((p, n) => this.setParam(n, p));
   }
 

@@ -104,12 +104,19 @@ export class FakeOptee implements SecureEntry {
     message.answer(0);
   }
 
-  /** An RPC with a message; gives the message back as it was answered. */
-  *rpc(cmd: number, params: readonly Partial<RawParam>[]): SecureCo<FakeMessage> {
+  /**
+   * An RPC with a message; gives the message back as it was answered.
+   * @param claimed the number of parameters that the message says it has.
+   */
+  *rpc(
+    cmd: number,
+    params: readonly Partial<RawParam>[],
+    claimed = params.length,
+  ): SecureCo<FakeMessage> {
     const thread = this.#current!;
     thread.rpc ??= yield* this.#allocRpcMessage(thread);
     const filled = params.map((p) => ({ attr: 0, a: 0n, b: 0n, c: 0n, ...p }));
-    thread.rpc.begin(cmd, filled);
+    thread.rpc.begin(cmd, filled, claimed);
     yield [smc.OPTEE_SMC_RETURN_RPC_CMD, ...thread.rpcCookie];
     return thread.rpc;
   }

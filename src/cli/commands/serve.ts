@@ -1,0 +1,34 @@
+/** `teebox serve`: a box that programs started with `teebox exec` share. */
+import { ProgramServer } from '../../native/program-server.ts';
+import { EXIT, UsageError, printError } from '../command.ts';
+import type { Command } from '../command.ts';
+import { NativeBox } from '../native-box.ts';
+import { BOX_USAGE, parseBoxOptions } from '../options.ts';
+
+export const serve: Command = {
+  summary: 'a box for several programs, started with teebox exec',
+  usage: `teebox serve --socket PATH [options]\n${BOX_USAGE}`,
+  async run(args) {
+    const { options, socket, program } = parseBoxOptions(args);
+    if (socket === undefined) throw new UsageError('where? teebox serve --socket PATH');
+    if (program.length > 0) throw new UsageError('programs are started with teebox exec');
+    const native = await NativeBox.open(options);
+    let server: ProgramServer | undefined;
+    let stopped = false;
+    const stop = (): void => {
+      stopped = true;
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+    try {
+      server = new ProgramServer(native.supervisor, socket);
+      if (!options.quiet) printError(`teebox: serving on ${socket}`);
+      await native.supervisor.run(() => stopped);
+    } finally {
+      server?.close();
+      native.supervisor.killAll();
+      await native.close();
+    }
+    return native.box.halted === undefined ? EXIT.pass : EXIT.corePanic;
+  },
+};

@@ -1,0 +1,38 @@
+/** What native programs can and cannot do on a box. */
+import type { SupportRow } from '../abi/support.ts';
+
+const row = (
+  name: string,
+  status: SupportRow['status'] = 'supported',
+  note?: string,
+): SupportRow => ({ area: 'native programs', name, status, ...(note !== undefined && { note }) });
+
+export const NATIVE_SUPPORT: readonly SupportRow[] = [
+  row('open, openat, openat2 of /dev/teeN and /dev/teeprivN'),
+  row('stat, lstat, fstatat, statx, access, faccessat of the nodes'),
+  row('reading /sys/class/tee', 'partial', 'attributes can be opened; directories are not listed'),
+  row('listing /dev', 'absent', 'getdents shows the host’s /dev: open the nodes by name'),
+  row('symbolic links to the nodes', 'absent', '-ENOENT: the host resolves them'),
+  row('static programs, threads, fork, vfork, exec'),
+  row('dup, SCM_RIGHTS, inheritance of TEE fds', 'partial', 'within programs started by teebox'),
+  row('close of the last fd', 'partial', 'returns at once; the release runs before the next call'),
+  row(
+    'mmap of a SHM_ALLOC fd',
+    'partial',
+    'it is a memfd: offset and length are checked as for one',
+  ),
+  row('mmap of other TEE fds', 'partial', '-ENODEV where a device has -EINVAL or -ENODEV'),
+  row('TEE_IOC_SHM_REGISTER', 'partial', 'copied at each call, in and out; not mapped in place'),
+  row(
+    'signals during interruptible waits',
+    'partial',
+    'seen within 4 ms; SA_RESTART as the kernel does',
+  ),
+  row('SIGKILL during killable waits', 'partial', 'seen within 4 ms'),
+  row('setuid programs', 'partial', 'only when teebox runs as root (no_new_privs otherwise)'),
+  row('32-bit programs', 'absent', 'they find no TEE'),
+  row('programs that install io_uring opens', 'absent', 'the filter sees system calls only'),
+  row('x86-64 hosts'),
+  row('arm64 hosts', 'partial', 'by their tables, never tested'),
+  row('a real /dev/tee0', 'absent', 'the conformance specs were not run on a device'),
+];
