@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import * as nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const NODE_MAJOR = 24;
@@ -13,9 +14,11 @@ const main = existsSync(at('../src/cli/main.ts')) ? '../src/cli/main.ts' : '../s
 const pinned = at('../node_modules/.bin/node');
 
 if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR) {
+  // Sources are compiled once, not at every start.
+  nodeModule.enableCompileCache();
   await import(new URL(main, import.meta.url).href);
 } else if (existsSync(pinned)) {
-  const args = [at(main), ...process.argv.slice(2)];
+  const args = [fileURLToPath(import.meta.url), ...process.argv.slice(2)];
   const { status, signal } = spawnSync(pinned, args, { stdio: 'inherit' });
   if (signal !== null) process.kill(process.pid, signal);
   process.exitCode = status ?? 1;

@@ -29,8 +29,8 @@ import {
   TEE_TYPE_AES,
   defineTa,
   ref,
-} from '../../src/ta/index.ts';
-import type { TEE_ObjectHandle, TEE_OperationHandle, TEE_Params, Tee } from '../../src/ta/index.ts';
+} from 'teebox/ta';
+import type { TEE_Memref, TEE_ObjectHandle, TEE_OperationHandle, TEE_Params, Tee } from 'teebox/ta';
 import {
   TA_AES_ALGO_CBC,
   TA_AES_ALGO_CCM,
@@ -84,86 +84,87 @@ class AesCipher {
   }
 }
 
+/** The TEE's id of a client's algorithm; undefined, with an error line, when there is none. */
+function ta2tee_algo_id(tee: Tee, algo: number): number | undefined {
+  const id = ALGORITHMS.get(algo);
+  if (id === undefined) tee.EMSG(`Invalid algo ${algo}`);
+  return id;
+}
+
+function ta2tee_key_size(tee: Tee, keySize: number): number | undefined {
+  if (KEY_SIZES.has(keySize)) return keySize;
+  tee.EMSG(`Invalid key size ${keySize}`);
+  return undefined;
+}
+
+function ta2tee_mode_id(tee: Tee, mode: number): number | undefined {
+  const id = MODES.get(mode);
+  if (id === undefined) tee.EMSG(`Invalid mode ${mode}`);
+  return id;
+}
+
+/** How a step went, and the error line to print if it failed. */
+type Outcome = readonly [result: number, failure: string];
+const DONE: Outcome = [TEE_SUCCESS, ''];
+
 /** TA_AES_CMD_PREPARE: an operation, and an object to load its key from. */
 function alloc_resources(tee: Tee, sess: AesCipher, types: number, params: TEE_Params): number {
   tee.DMSG(`Session ${sess.id}: get ciphering resources`);
   if (types !== TEE_PARAM_TYPES(VALUE_IN, VALUE_IN, VALUE_IN, NONE)) {
     return TEE_ERROR_BAD_PARAMETERS;
   }
-  const [algo, keySize, mode] = [params[0].value.a, params[1].value.a, params[2].value.a];
-  if (!configure(tee, sess, algo, keySize, mode)) return TEE_ERROR_BAD_PARAMETERS;
-  const result = allocate(tee, sess);
+  const algo = ta2tee_algo_id(tee, params[0].value.a);
+  if (algo === undefined) return TEE_ERROR_BAD_PARAMETERS;
+  sess.algo = algo;
+  const keySize = ta2tee_key_size(tee, params[1].value.a);
+  if (keySize === undefined) return TEE_ERROR_BAD_PARAMETERS;
+  sess.keySize = keySize;
+  const mode = ta2tee_mode_id(tee, params[2].value.a);
+  if (mode === undefined) return TEE_ERROR_BAD_PARAMETERS;
+  sess.mode = mode;
+
+  const [result, failure] = allocate(tee, sess);
+  if (failure !== '') tee.EMSG(failure);
   if (result !== TEE_SUCCESS) release(tee, sess);
   return result;
 }
 
-function configure(
-  tee: Tee,
-  sess: AesCipher,
-  algo: number,
-  keySize: number,
-  mode: number,
-): boolean {
-  const teeAlgo = ALGORITHMS.get(algo);
-  if (teeAlgo === undefined) return refuse(tee, `Invalid algo ${algo}`);
-  sess.algo = teeAlgo;
-  if (!KEY_SIZES.has(keySize)) return refuse(tee, `Invalid key size ${keySize}`);
-  sess.keySize = keySize;
-  const teeMode = MODES.get(mode);
-  if (teeMode === undefined) return refuse(tee, `Invalid mode ${mode}`);
-  sess.mode = teeMode;
-  return true;
-}
-
-function refuse(tee: Tee, why: string): false {
-  tee.EMSG(why);
-  return false;
-}
-
-function allocate(tee: Tee, sess: AesCipher): number {
+function allocate(tee: Tee, sess: AesCipher): Outcome {
   const bits = sess.keySize * 8;
   tee.TEE_FreeOperation(sess.opHandle);
   sess.opHandle = TEE_HANDLE_NULL;
   const operation = ref(sess.opHandle);
   let result = tee.TEE_AllocateOperation(operation, sess.algo, sess.mode, bits);
-  if (result !== TEE_SUCCESS) {
-    tee.EMSG('Failed to allocate operation');
-    return result;
-  }
+  if (result !== TEE_SUCCESS) return [result, 'Failed to allocate operation'];
   sess.opHandle = operation.value;
 
   tee.TEE_FreeTransientObject(sess.keyHandle);
   sess.keyHandle = TEE_HANDLE_NULL;
   const object = ref(sess.keyHandle);
   result = tee.TEE_AllocateTransientObject(TEE_TYPE_AES, bits, object);
-  if (result !== TEE_SUCCESS) {
-    tee.EMSG('Failed to allocate transient object');
-    return result;
-  }
+  if (result !== TEE_SUCCESS) return [result, 'Failed to allocate transient object'];
   sess.keyHandle = object.value;
 
   // An operation without a key cannot be reset, which is what set_aes_key() does first.
   const key = tee.TEE_Malloc(sess.keySize, TEE_MALLOC_FILL_ZERO);
-  if (key === null) return TEE_ERROR_OUT_OF_MEMORY;
-  result = populate(tee, sess, key);
+  if (key === null) return [TEE_ERROR_OUT_OF_MEMORY, ''];
+  const populated = populate(tee, sess, key);
   tee.TEE_Free(key);
-  return result === TEE_SUCCESS ? use_key(tee, sess) : result;
+  return populated === DONE ? use_key(tee, sess) : populated;
 }
 
-function populate(tee: Tee, sess: AesCipher, key: Uint8Array | null): number {
+function populate(tee: Tee, sess: AesCipher, key: Uint8Array | null): Outcome {
   const attr = new TEE_Attribute();
   tee.TEE_InitRefAttribute(attr, TEE_ATTR_SECRET_VALUE, key);
   const result = tee.TEE_PopulateTransientObject(sess.keyHandle, [attr]);
-  if (result !== TEE_SUCCESS) {
-    tee.EMSG(`TEE_PopulateTransientObject failed, ${result.toString(16)}`);
-  }
-  return result;
+  if (result === TEE_SUCCESS) return DONE;
+  return [result, `TEE_PopulateTransientObject failed, ${result.toString(16)}`];
 }
 
-function use_key(tee: Tee, sess: AesCipher): number {
+function use_key(tee: Tee, sess: AesCipher): Outcome {
   const result = tee.TEE_SetOperationKey(sess.opHandle, sess.keyHandle);
-  if (result !== TEE_SUCCESS) tee.EMSG(`TEE_SetOperationKey failed ${result.toString(16)}`);
-  return result;
+  if (result === TEE_SUCCESS) return DONE;
+  return [result, `TEE_SetOperationKey failed ${result.toString(16)}`];
 }
 
 function release(tee: Tee, sess: AesCipher): void {
@@ -183,10 +184,14 @@ function set_aes_key(tee: Tee, sess: AesCipher, types: number, params: TEE_Param
     return TEE_ERROR_BAD_PARAMETERS;
   }
   tee.TEE_ResetTransientObject(sess.keyHandle);
-  const result = populate(tee, sess, buffer);
-  if (result !== TEE_SUCCESS) return result;
-  tee.TEE_ResetOperation(sess.opHandle);
-  return use_key(tee, sess);
+  let outcome = populate(tee, sess, buffer);
+  if (outcome === DONE) {
+    tee.TEE_ResetOperation(sess.opHandle);
+    outcome = use_key(tee, sess);
+  }
+  const [result, failure] = outcome;
+  if (failure !== '') tee.EMSG(failure);
+  return result;
 }
 
 /** TA_AES_CMD_SET_IV */
@@ -219,57 +224,46 @@ function auth_enc_op(tee: Tee, sess: AesCipher, types: number, params: TEE_Param
   const expected = TEE_PARAM_TYPES(MEMREF_IN, MEMREF_OUT, VALUE_IN, TEE_PARAM_TYPE_MEMREF_INOUT);
   if (types !== expected) return TEE_ERROR_BAD_PARAMETERS;
   const [input, output, tag] = [params[0].memref, params[1].memref, params[3].memref];
-  let out: Uint8Array | null = null;
-  if (output.buffer !== null && output.size > 0) {
-    out = tee.TEE_Malloc(output.size, TEE_MALLOC_FILL_ZERO);
-    if (out === null) return TEE_ERROR_OUT_OF_MEMORY;
-  }
+  const encrypt = params[2].value.a !== 0;
+  const out = ownBuffer(tee, output);
+  if (out === undefined) return TEE_ERROR_OUT_OF_MEMORY;
   tee.DMSG('Initializing an Authentication Encryption operation');
   let result = tee.TEE_AEInit(sess.opHandle, NONCE, tag.size * 8, 0, input.size);
-  if (result === TEE_SUCCESS) {
-    const encrypt = params[2].value.a !== 0;
-    result = encrypt ? ae_encrypt(tee, sess, params, out) : ae_decrypt(tee, sess, params, out);
+  if (result === TEE_SUCCESS && encrypt) {
+    const made = ownBuffer(tee, tag);
+    if (made === undefined) {
+      tee.TEE_Free(out.buffer);
+      return TEE_ERROR_OUT_OF_MEMORY;
+    }
+    tee.DMSG('AE Encryption');
+    result = tee.TEE_AEEncryptFinal(sess.opHandle, input.buffer, out, made);
+    if (result === TEE_SUCCESS) give(tee, made, tag);
+    else tee.EMSG(`TEE_AEEncryptFinal failed with 0x${result.toString(16)}`);
+    tee.TEE_Free(made.buffer);
+  } else if (result === TEE_SUCCESS) {
+    tee.DMSG('AE Decryption');
+    const expectedTag = tag.buffer ?? new Uint8Array(0);
+    result = tee.TEE_AEDecryptFinal(sess.opHandle, input.buffer, out, expectedTag);
+    if (result !== TEE_SUCCESS) {
+      tee.EMSG(`TEE_AEDecryptFinal failed with 0x${result.toString(16)}`);
+    }
   }
-  tee.TEE_Free(out);
+  if (result === TEE_SUCCESS) give(tee, out, output);
+  tee.TEE_Free(out.buffer);
   return result;
 }
 
-function ae_encrypt(tee: Tee, sess: AesCipher, params: TEE_Params, out: Uint8Array | null): number {
-  const [input, output, tag] = [params[0].memref, params[1].memref, params[3].memref];
-  let tagOut: Uint8Array | null = null;
-  if (tag.buffer !== null && tag.size > 0) {
-    tagOut = tee.TEE_Malloc(tag.size, TEE_MALLOC_FILL_ZERO);
-    if (tagOut === null) return TEE_ERROR_OUT_OF_MEMORY;
-  }
-  tee.DMSG('AE Encryption');
-  const made = { buffer: out, size: output.size };
-  const madeTag = { buffer: tagOut, size: tag.size };
-  const result = tee.TEE_AEEncryptFinal(sess.opHandle, input.buffer, made, madeTag);
-  if (result === TEE_SUCCESS) {
-    tee.TEE_MemMove(output.buffer, out, out === null ? 0 : made.size);
-    tee.TEE_MemMove(tag.buffer, tagOut, tagOut === null ? 0 : madeTag.size);
-    output.size = made.size;
-    tag.size = madeTag.size;
-  } else {
-    tee.EMSG(`TEE_AEEncryptFinal failed with 0x${result.toString(16)}`);
-  }
-  tee.TEE_Free(tagOut);
-  return result;
+/** A buffer of the size of a client's; undefined when there is no memory. */
+function ownBuffer(tee: Tee, { buffer, size }: TEE_Memref): TEE_Memref | undefined {
+  if (buffer === null || size === 0) return { buffer: null, size };
+  const own = tee.TEE_Malloc(size, TEE_MALLOC_FILL_ZERO);
+  return own === null ? undefined : { buffer: own, size };
 }
 
-function ae_decrypt(tee: Tee, sess: AesCipher, params: TEE_Params, out: Uint8Array | null): number {
-  const [input, output, tag] = [params[0].memref, params[1].memref, params[3].memref];
-  tee.DMSG('AE Decryption');
-  const made = { buffer: out, size: output.size };
-  const expected = tag.buffer ?? new Uint8Array(0);
-  const result = tee.TEE_AEDecryptFinal(sess.opHandle, input.buffer, made, expected);
-  if (result === TEE_SUCCESS) {
-    tee.TEE_MemMove(output.buffer, out, out === null ? 0 : made.size);
-    output.size = made.size;
-  } else {
-    tee.EMSG(`TEE_AEDecryptFinal failed with 0x${result.toString(16)}`);
-  }
-  return result;
+/** Copies what was made to the client. */
+function give(tee: Tee, made: TEE_Memref, to: TEE_Memref): void {
+  if (made.buffer !== null) tee.TEE_MemMove(to.buffer, made.buffer, made.size);
+  to.size = made.size;
 }
 
 type Command = (tee: Tee, sess: AesCipher, types: number, params: TEE_Params) => number;

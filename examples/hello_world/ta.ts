@@ -10,8 +10,8 @@ import {
   TEE_PARAM_TYPE_VALUE_INOUT,
   TEE_SUCCESS,
   defineTa,
-} from '../../src/ta/index.ts';
-import type { TEE_Params, Tee } from '../../src/ta/index.ts';
+} from 'teebox/ta';
+import type { TEE_Params, Tee } from 'teebox/ta';
 import {
   TA_HELLO_WORLD_CMD_DEC_VALUE,
   TA_HELLO_WORLD_CMD_INC_VALUE,

@@ -11,8 +11,8 @@ import {
   TEE_PARAM_TYPE_NONE,
   TEE_SUCCESS,
   defineTa,
-} from '../../src/ta/index.ts';
-import type { TEE_Params, Tee } from '../../src/ta/index.ts';
+} from 'teebox/ta';
+import type { TEE_Params, Tee } from 'teebox/ta';
 import { TA_RANDOM_CMD_GENERATE, TA_RANDOM_UUID } from './random-ta.ts';
 
 const NONE = TEE_PARAM_TYPE_NONE;

@@ -64,6 +64,7 @@ const LINUX_7_3: Profile = {
     quirkDuplicateCookies: true,
     quirkShortShmAllocLost: true,
     quirkCancelDeadlineCarry: true,
+    quirkBusyOpenPanics: true,
   },
   userland: { quirkSupplicantLeavesOnEbadf: true },
 };

@@ -197,10 +197,11 @@ export class Supervisor {
   }
 
   async close(): Promise<void> {
+    // The listener first: calls of the worker on its way out must fail, not wait to be served.
+    closeSync(this.#spawner.listener);
     await this.#spawner.close();
     closeSync(this.#wakeFd);
     closeSync(this.epoll.fd);
-    closeSync(this.#spawner.listener);
   }
 
   #timeoutMs(): number {

@@ -65,7 +65,7 @@ export class Guest {
   /** Ids of the sessions with a TA, whoever opened them. */
   sessionsOf(ctx: TeeTaCtx): number[] {
     const lists = [this.openSessions];
-    for (const other of this.manager.contexts()) {
+    for (const other of this.manager.contexts) {
       if (other instanceof UserTaCtx) lists.push(other.openSessions);
     }
     return lists.flatMap((list) => [...list].filter((s) => s.ctx === ctx).map((s) => s.id));

@@ -87,7 +87,7 @@ export class OpteeOs implements SecureEntry {
     return {
       threads: guest.threads.used,
       sessions: guest.openSessions.size,
-      contexts: [...guest.manager.contexts()].length,
+      contexts: [...guest.manager.contexts].length,
       registeredShm: guest.shm.count,
       mappedShmPages: nexus.mmu.mappedShmPages,
       taRamBytes: nexus.taRam.allocated,

@@ -23,6 +23,12 @@ export interface OpteeOsSwitches {
    * current time plus two, whatever the timeout was (set_invoke_timeout()).
    */
   readonly quirkCancelDeadlineCarry: boolean;
+  /**
+   * A TA that opens a session with a TA which waits for it is to get TEE_ERROR_BUSY. But the refused
+   * session is closed as any other, which enters that TA, and that panics the core
+   * (tee_ta_open_session(), close_session(), tee_ta_set_busy()).
+   */
+  readonly quirkBusyOpenPanics: boolean;
 }
 
 /** What upstream does. */
@@ -31,4 +37,5 @@ export const UPSTREAM_SWITCHES: OpteeOsSwitches = {
   quirkDuplicateCookies: true,
   quirkShortShmAllocLost: true,
   quirkCancelDeadlineCarry: true,
+  quirkBusyOpenPanics: true,
 };

@@ -12,17 +12,23 @@ import {
   TEE_PARAM_TYPE_MEMREF_INPUT,
   TEE_PARAM_TYPE_MEMREF_OUTPUT,
   TEE_PARAM_TYPE_NONE,
-  TEE_PROPSET_CURRENT_TA,
   TEE_SUCCESS,
   TEE_TIMEOUT_INFINITE,
-  TEE_TYPE_AES,
   defineTa,
   memref,
   newParams,
   ref,
 } from './index.ts';
-import type { TEE_ObjectHandle, TEE_OperationHandle, TEE_TASessionHandle } from './index.ts';
-import { World } from './test-world.test.ts';
+import type {
+  Ref,
+  TEE_ObjectHandle,
+  TEE_OperationHandle,
+  TEE_PROPSET_CURRENT_TA,
+  TEE_Param,
+  TEE_TASessionHandle,
+  TaEntryPoints,
+} from './index.ts';
+import { World } from './testing/world.ts';
 
 interface Context {
   op: TEE_OperationHandle;
@@ -74,34 +80,57 @@ test('a TA as somebody would write it', async () => {
   assert.equal(loaded.syscalls.crypto.stateCount, 0);
 });
 
-/** Never run: each line must be refused by the compiler, or the directive above it is an error. */
-export function refused(tee: Tee): void {
-  const object = ref<TEE_ObjectHandle>(TEE_HANDLE_NULL);
-  const operation = ref<TEE_OperationHandle>(TEE_HANDLE_NULL);
-  // @ts-expect-error an object is no operation
-  tee.TEE_CipherInit(object.value, null);
-  // @ts-expect-error nor does a function for objects put its result there
-  tee.TEE_AllocateTransientObject(TEE_TYPE_AES, 128, operation);
-  // @ts-expect-error a number is no handle
-  tee.TEE_FreeOperation(7);
-  // @ts-expect-error a property has the type of its function
-  tee.TEE_GetPropertyAsU32(TEE_PROPSET_CURRENT_TA, 'gpd.ta.dataSize', ref(''));
-  // @ts-expect-error output needs a room, not only bytes
-  tee.TEE_CipherUpdate(operation.value, new Uint8Array(1), new Uint8Array(1));
-  // @ts-expect-error parameters are four
-  tee.TEE_InvokeTACommand(0, 0, 0, 0, [], null);
-  // @ts-expect-error the library's own workings are not the TA's
-  void tee.syscalls;
-  // @ts-expect-error a result may be a promise
-  const result: number = tee.TEE_Wait(1);
-  void result;
-  // @ts-expect-error absent functions are no methods
-  tee.TEE_OpenPersistentObject();
-  // @ts-expect-error an entry point is missing
-  defineTa({ uuid: '' }, () => ({ TA_CreateEntryPoint: () => TEE_SUCCESS }));
-  // @ts-expect-error a TEE_Result is a number
-  defineTa({ uuid: '' }, () => ({ ...ta.create(tee), TA_CreateEntryPoint: () => 'no' }));
-}
+/** Whether a function takes arguments of these types. */
+type Takes<F extends (...args: never) => unknown, A extends readonly unknown[]> =
+  A extends Parameters<F> ? true : false;
+type Entries = TaEntryPoints<unknown>;
+
+/** The types are checked by the compiler: each of these must come out as false. */
+const REFUSED: {
+  'an object as an operation': Takes<Tee['TEE_CipherInit'], [TEE_ObjectHandle, null]>;
+  'a number as a handle': Takes<Tee['TEE_FreeOperation'], [7]>;
+  'an operation where an object is put': Takes<
+    Tee['TEE_AllocateTransientObject'],
+    [number, number, Ref<TEE_OperationHandle>]
+  >;
+  'text where a number is put': Takes<
+    Tee['TEE_GetPropertyAsU32'],
+    [typeof TEE_PROPSET_CURRENT_TA, string, Ref<string>]
+  >;
+  'bytes without room for a length': Takes<
+    Tee['TEE_CipherUpdate'],
+    [TEE_OperationHandle, Uint8Array, Uint8Array]
+  >;
+  'three parameters': Takes<
+    Tee['TEE_InvokeTACommand'],
+    [TEE_TASessionHandle, number, number, number, [TEE_Param, TEE_Param, TEE_Param], null]
+  >;
+  'a result that may be a promise as a number': ReturnType<Tee['TEE_Wait']> extends number
+    ? true
+    : false;
+  'a function that is absent': 'TEE_OpenPersistentObject' extends keyof Tee ? true : false;
+  'the inner workings': 'syscalls' | 'panic' | 'runtime' extends keyof Tee ? true : false;
+  'text as a result': Takes<(entries: Entries) => void, [{ TA_CreateEntryPoint: () => string }]>;
+  'entry points without open': Omit<Entries, 'TA_OpenSessionEntryPoint'> extends Entries
+    ? true
+    : false;
+} = {
+  'an object as an operation': false,
+  'a number as a handle': false,
+  'an operation where an object is put': false,
+  'text where a number is put': false,
+  'bytes without room for a length': false,
+  'three parameters': false,
+  'a result that may be a promise as a number': false,
+  'a function that is absent': false,
+  'the inner workings': false,
+  'text as a result': false,
+  'entry points without open': false,
+};
+
+test('what the compiler refuses', () => {
+  assert.deepEqual(Object.values(REFUSED).filter(Boolean), []);
+});
 
 describe('support rows', () => {
   const methods = new Set<string>();

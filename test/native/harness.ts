@@ -99,6 +99,7 @@ export function start(
     cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
     ...(uid !== undefined && { uid, gid: uid }),
   });
 }
@@ -111,10 +112,15 @@ async function execute(
 ): Promise<Ran> {
   const child = start(command, args, options);
   const [stdout, stderr] = [textOf(child.stdout), textOf(child.stderr)];
-  const hung = setTimeout(() => child.kill('SIGKILL'), HUNG_MS);
+  const hung = setTimeout(() => killGroup(child), HUNG_MS);
   const code = await exitCode(child);
   clearTimeout(hung);
   return { code, stdout: await stdout, stderr: await stderr };
+}
+
+/** The child and what it started: it leads a process group. */
+function killGroup({ pid }: ChildProcess): void {
+  if (pid !== undefined) process.kill(-pid, 'SIGKILL');
 }
 
 function exitCode(child: ChildProcess): Promise<number> {

@@ -1,4 +1,5 @@
 /** `teebox run`: one ordinary program on a box of its own. */
+import { constants } from 'node:os';
 import { UsageError, EXIT } from '../command.ts';
 import type { Command } from '../command.ts';
 import { NativeBox, definedEnv } from '../native-box.ts';
@@ -23,6 +24,7 @@ export const run: Command = {
       process.on('SIGINT', () => {});
       process.on('SIGTERM', () => {
         if (started.exit === undefined) process.kill(started.pid, 'SIGTERM');
+        else process.exit(128 + constants.signals.SIGTERM);
       });
       exitCode = await native.wait(started);
     } finally {

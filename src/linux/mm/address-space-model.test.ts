@@ -215,7 +215,7 @@ describe('address spaces', () => {
         assert.ok(pages.frames.refs.every((refs, frame) => refs === (frame === 0 ? 1 : 0)));
         assert.ok(pages.frames.flags.every((flags) => flags === 0));
       }),
-      { numRuns: 400 },
+      { numRuns: 500 },
     );
   });
 });

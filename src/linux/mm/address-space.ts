@@ -33,13 +33,15 @@ const ACCESS_ERROR_TEXT: { readonly [E in AccessError]: string } = {
   OOM: 'the kernel has no page left for it',
 };
 
+/** `load` found memory, but not in one piece. */
+export const SCATTERED = -1;
+/** `load` found none at the first address, or none that may be accessed so. */
+export const FAULT = -2;
+
 export interface AddressSpaceOptions {
   readonly pages: PageAllocator;
   readonly arch: MmArchName;
 }
-
-const inOnePage = (at: number, length: number): boolean =>
-  at - Math.floor(at / PAGE_SIZE) * PAGE_SIZE + length <= PAGE_SIZE;
 
 export class AddressSpace implements UserMemory {
   readonly mm: MmStruct;
@@ -85,9 +87,9 @@ export class AddressSpace implements UserMemory {
 
   // --- the program
   /**
-   * Index into the bus's `u8` and `view` of memory that the program may access so, when it lies in
-   * one page or in pages that follow each other in RAM; else -1, and `read` and `write` tell
-   * whether it is there at all. Good until the address space changes.
+   * Index into the bus's `u8` and `view` of memory that may be accessed so, when it lies in one
+   * page or in pages that follow each other in RAM. Else negative: FAULT, or SCATTERED for memory
+   * that `read` and `write` reach page by page. Good until the address space changes.
    */
   load(at: number, length: number, access: Access): number {
     const page = Math.floor(at / PAGE_SIZE);
@@ -96,7 +98,7 @@ export class AddressSpace implements UserMemory {
       offset + length > PAGE_SIZE
         ? this.#run(page, offset + length, access)
         : this.#translate(page, access);
-    return base < 0 ? -1 : this.#open(base + offset, length, access);
+    return base < 0 ? base : this.#open(base + offset, length, access);
   }
 
   /** What an access to a byte brings; undefined when it succeeds. A missing page is faulted in. */
@@ -110,17 +112,21 @@ export class AddressSpace implements UserMemory {
   }
 
   read(at: Va, out: Uint8Array): boolean {
-    if (!inOnePage(at, out.length)) return this.#readPages(at, out);
-    const index = this.load(at, out.length, 'read');
-    if (index < 0) return this.#refused(at, out.length, 'read');
-    out.set(this.#views.at(index, out.length));
+    const { length } = out;
+    const index = this.load(at, length, 'read');
+    if (index < 0) {
+      return index === FAULT ? this.#refused(at, length, 'read') : this.#readPages(at, out);
+    }
+    out.set(this.#views.at(index, length));
     return true;
   }
 
   write(at: Va, data: Uint8Array): boolean {
-    if (!inOnePage(at, data.length)) return this.#writePages(at, data);
-    const index = this.load(at, data.length, 'write');
-    if (index < 0) return this.#refused(at, data.length, 'write');
+    const { length } = data;
+    const index = this.load(at, length, 'write');
+    if (index < 0) {
+      return index === FAULT ? this.#refused(at, length, 'write') : this.#writePages(at, data);
+    }
     this.#port.u8.set(data, index);
     return true;
   }
@@ -173,7 +179,7 @@ export class AddressSpace implements UserMemory {
     return true;
   }
 
-  /** Offset in RAM of a page that may be accessed so; -1 for a fault. */
+  /** Offset in RAM of a page that may be accessed so, or FAULT. */
   #translate(page: number, access: Access): number {
     const known = this.mm.tlb.lookup(page, access);
     return known >= 0 ? known : this.#walk(page, access);
@@ -184,7 +190,7 @@ export class AddressSpace implements UserMemory {
     const wanted = access === 'write' ? PTE_USER | PTE_WRITE : PTE_USER;
     if ((table.get(page) & wanted) !== wanted) {
       this.#error = userFault(this.mm, page, access);
-      if (this.#error !== undefined) return -1;
+      if (this.#error !== undefined) return FAULT;
     }
     const offset = pteOffset(table.get(page));
     tlb.fill(page, access, offset);
@@ -195,7 +201,7 @@ export class AddressSpace implements UserMemory {
   #run(page: number, bytes: number, access: Access): number {
     const base = this.#translate(page, access);
     for (let done = PAGE_SIZE; base >= 0 && done < bytes; done += PAGE_SIZE) {
-      if (this.#translate(page + done / PAGE_SIZE, access) !== base + done) return -1;
+      if (this.#translate(page + done / PAGE_SIZE, access) !== base + done) return SCATTERED;
     }
     return base;
   }
@@ -207,7 +213,7 @@ export class AddressSpace implements UserMemory {
     } catch (error) {
       if (!(error instanceof BusFault)) throw error;
       this.#error = 'SIGBUS';
-      return -1;
+      return pageOffset(index) + length > PAGE_SIZE ? SCATTERED : FAULT;
     }
   }
 

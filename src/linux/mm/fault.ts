@@ -7,9 +7,9 @@
 import { PAGE_SIZE } from '../../machine/address.ts';
 import type { Access } from '../../machine/bus.ts';
 import type { MmStruct } from './mm-struct.ts';
-import { normalFlags } from './mm-struct.ts';
+import { normalPte } from './mm-struct.ts';
 import { PG_ANON, PG_ANON_EXCLUSIVE } from './page-frames.ts';
-import { PTE_SPECIAL, PTE_USER, PTE_WRITE, makePte, pteFrame } from './page-table.ts';
+import { PTE_SPECIAL, PTE_USER, PTE_WRITE, pteFrame } from './page-table.ts';
 import type { Vma } from './vma.ts';
 
 /** `unshare` makes an anonymous page exclusive for a read-only pin (FAULT_FLAG_UNSHARE). */
@@ -59,7 +59,7 @@ function faultShared(mm: MmStruct, vma: Vma, page: number): FaultError | undefin
   const frame = vma.shmem!.frame(vma.shmemIndex(page));
   if (frame < 0) return 'OOM';
   mm.pages.getFrame(frame);
-  mm.mapFrame(page, frame, vma.writable);
+  mm.mapPte(page, normalPte(frame, vma.writable));
   return undefined;
 }
 
@@ -68,7 +68,7 @@ function newAnonPage(mm: MmStruct, page: number): FaultError | undefined {
   const frame = mm.allocAnon(page);
   if (frame < 0) return 'OOM';
   mm.zeroFrame(frame);
-  mm.mapFrame(page, frame, true);
+  mm.mapPte(page, normalPte(frame, true));
   return undefined;
 }
 
@@ -83,7 +83,6 @@ function faultReadOnly(
   kind: FaultKind,
 ): FaultError | undefined {
   const write = kind === 'write';
-  if ((pte & PTE_SPECIAL) !== 0 && !write) return undefined;
   if (!reusable(mm, pte)) return copyPage(mm, page, pte, write);
   if (write) mm.changePte(page, pte | PTE_WRITE);
   return undefined;
@@ -113,7 +112,7 @@ function copyPage(
   copyFrame(mm, frame, old);
   if ((pte & PTE_SPECIAL) === 0) mm.pages.putFrame(old);
   else mm.rss += 1;
-  mm.changePte(page, makePte(frame, normalFlags(writable)));
+  mm.changePte(page, normalPte(frame, writable));
   return undefined;
 }
 

@@ -7,8 +7,8 @@
  */
 import { copyFrame } from './fault.ts';
 import type { MmStruct } from './mm-struct.ts';
-import { GUP_PIN_COUNTING_SHIFT, PG_ANON, PG_ANON_EXCLUSIVE } from './page-frames.ts';
-import { PTE_SPECIAL, PTE_WRITE, pteFrame } from './page-table.ts';
+import { GUP_PIN_COUNTING_SHIFT, PG_ANON_EXCLUSIVE } from './page-frames.ts';
+import { PTE_PRESENT, PTE_SPECIAL, PTE_USER, PTE_WRITE, makePte, pteFrame } from './page-table.ts';
 import type { Vma } from './vma.ts';
 
 /** Fills the address space of a child; false for -ENOMEM, then the child is empty again. */
@@ -55,17 +55,17 @@ function mustCopy(parent: MmStruct, frame: number): boolean {
 
 function sharePage(child: MmStruct, parent: MmStruct, page: number, pte: number): void {
   const frame = pteFrame(pte);
-  const { flags } = parent.pages.frames;
-  if ((flags[frame]! & PG_ANON) !== 0) flags[frame]! &= ~PG_ANON_EXCLUSIVE;
+  parent.pages.frames.flags[frame]! &= ~PG_ANON_EXCLUSIVE;
   parent.pages.getFrame(frame);
-  child.table.set(page, pte);
-  child.rss += 1;
+  child.mapPte(page, pte);
 }
 
+/** The child's copy is its own, so it may write at once where its VMA allows that. */
 function copyPresentPage(child: MmStruct, page: number, pte: number, vma: Vma): boolean {
   const frame = child.allocAnon(page);
   if (frame < 0) return false;
   copyFrame(child, frame, pteFrame(pte));
-  child.mapFrame(page, frame, vma.writable);
+  const flags = PTE_PRESENT | (pte & PTE_USER) | (vma.writable ? PTE_WRITE : 0);
+  child.mapPte(page, makePte(frame, flags));
   return true;
 }

@@ -221,6 +221,21 @@ describe('pins and fork', () => {
   );
 
   it(
+    'do not give the child more rights than the parent has',
+    pinning(({ space, at, page }) => {
+      const pin = pinned(space.pin(at, 2, WRITE));
+      space.mprotect(at, PAGE_SIZE, PROT_NONE);
+      space.mprotect(page(1), PAGE_SIZE, PROT_READ);
+      const child = space.fork();
+      assert.equal(child?.read(at, bytes(0)), false);
+      assert.equal(child?.read(page(1), bytes(0)), true);
+      assert.equal(child?.write(page(1), bytes(0)), false);
+      child?.destroy();
+      pin.unpin();
+    }),
+  );
+
+  it(
     'break sharing first, for reading pins as well',
     pinning(({ box, space, at, page }) => {
       space.write(at, bytes(1));
@@ -252,6 +267,7 @@ describe('pins and fork', () => {
       space.fork()?.destroy();
       const before = box.pages.freePages;
       const pin = pinned(space.pin(at, 1, {}));
+      space.write(at, bytes(2));
       assert.equal(box.pages.freePages, before);
       pin.unpin();
     }),

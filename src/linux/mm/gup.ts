@@ -37,9 +37,22 @@ class PinnedFrames implements PinnedPages {
       throw this.#allocator.sched.halt('use after free', 'pages are unpinned a second time');
     }
     this.#held = false;
+    const before = this.#allocator.pinsOutstanding;
     for (const page of this.pages) unpinPage(this.#allocator, page);
-    account(this.#allocator, -this.pages.length);
+    account(this.#allocator, before);
   }
+}
+
+/** A pin under way. */
+interface PinRequest {
+  readonly mm: MmStruct;
+  /** Numbers of the first page and of the one behind the last. */
+  readonly first: number;
+  readonly end: number;
+  readonly write: boolean;
+  /** As large as it may become, for growing costs more than pinning; filled up to `got`. */
+  readonly pages: Pa[];
+  got: number;
 }
 
 /**
@@ -52,43 +65,63 @@ export function pinUserPagesFast(
   count: number,
   flags: GupFlags,
 ): PinnedPages | number {
+  const allocator = mm.pages;
   const from = pageStart(start);
   mm.hasPinned = true;
   if (!mm.accessOk(from, count * PAGE_SIZE)) return -EFAULT;
-  const write = flags.write ?? false;
-  const pages: Pa[] = [];
   const first = from / PAGE_SIZE;
-  pinMapped(mm, first, count, write, pages);
-  const error = pages.length < count ? pinSlow(mm, first, count, write, pages) : 0;
-  if (pages.length === 0 && error < 0) return error;
-  account(mm.pages, pages.length);
-  return new PinnedFrames(mm.pages, pages);
+  const pages = new Array<Pa>(Math.min(count, allocator.frames.count));
+  const write = flags.write ?? false;
+  const request: PinRequest = { mm, first, end: first + count, write, pages, got: 0 };
+  const before = allocator.pinsOutstanding;
+  pinMapped(request);
+  const error = request.got < count ? pinSlow(request) : 0;
+  if (request.got === 0 && error < 0) return error;
+  pages.length = request.got;
+  account(allocator, before);
+  return new PinnedFrames(allocator, pages);
 }
 
-/** gup_pgd_range(): pins what is mapped, up to the first page that is not, or not like this. */
-function pinMapped(mm: MmStruct, first: number, count: number, write: boolean, out: Pa[]): void {
-  const { frames } = mm.pages;
-  const wanted = PTE_USER | (write ? PTE_WRITE : 0);
-  for (let page = first; page < first + count;) {
+/**
+ * gup_pgd_range(): pins what is mapped, up to the first page that is not, or not like this. The
+ * zero page is special, so it is none of these.
+ */
+function pinMapped(request: PinRequest): void {
+  const { mm, first, end } = request;
+  for (let page = first; page < end; page = first + request.got) {
     const ptes = mm.table.leaf(page);
-    if (ptes === undefined) return;
+    if (ptes === undefined) break;
     const index = page & (PTRS_PER_PTE - 1);
-    const end = Math.min(PTRS_PER_PTE, index + first + count - page);
-    for (let i = index; i < end; i++) {
-      const pte = ptes[i]!;
-      if ((pte & (wanted | PTE_SPECIAL)) !== wanted) return;
-      const frame = pteFrame(pte);
-      if (mustUnshare(mm, pte) || !tryGrabPage(mm.pages, frame)) return;
-      out.push(frames.address(frame));
-    }
-    page += end - index;
+    const count = Math.min(PTRS_PER_PTE - index, end - page);
+    if (pinLeaf(request, ptes, index, count) < count) break;
   }
+  mm.pages.vmstat.nr_foll_pin_acquired += request.got;
+}
+
+/** gup_pte_range(): the loop that registering large memory consists of. */
+function pinLeaf(request: PinRequest, ptes: Uint32Array, index: number, count: number): number {
+  const { mm, pages, got } = request;
+  const { frames } = mm.pages;
+  const { refs } = frames;
+  const wanted = PTE_USER | (request.write ? PTE_WRITE : 0);
+  let done = 0;
+  for (; done < count; done++) {
+    const pte = ptes[index + done]!;
+    const frame = pteFrame(pte);
+    if ((pte & (wanted | PTE_SPECIAL)) !== wanted || refs[frame]! <= 0) break;
+    if (mustUnshare(mm, pte)) break;
+    refs[frame]! += GUP_PIN_COUNTING_BIAS;
+    pages[got + done] = frames.address(frame);
+  }
+  request.got += done;
+  return done;
 }
 
 /** __get_user_pages(): page by page, faulting in what is missing. Returns 0 or why it ended. */
-function pinSlow(mm: MmStruct, first: number, count: number, write: boolean, out: Pa[]): number {
+function pinSlow(request: PinRequest): number {
+  const { mm, first, end, write } = request;
   let vma: Vma | undefined;
-  for (let page = first + out.length; page < first + count; page++) {
+  for (let page = first + request.got; page < end; page++) {
     if (vma === undefined || page >= vma.endPage) {
       vma = mm.vmas.find(page * PAGE_SIZE);
       if (vma === undefined || !mayPin(vma, write)) return -EFAULT;
@@ -97,7 +130,8 @@ function pinSlow(mm: MmStruct, first: number, count: number, write: boolean, out
     if (error < 0) return error;
     const frame = pteFrame(mm.table.get(page));
     if (!tryGrabPage(mm.pages, frame)) return -ENOMEM;
-    out.push(mm.pages.frames.address(frame));
+    request.pages[request.got] = mm.pages.frames.address(frame);
+    request.got += 1;
   }
   return 0;
 }
@@ -142,7 +176,9 @@ function unpinPage(allocator: PageAllocator, page: Pa): void {
   if (frames.refs[frame] === 0) allocator.releaseFrame(frame);
 }
 
-function account(allocator: PageAllocator, delta: number): void {
+function account(allocator: PageAllocator, before: number): void {
   const { trace } = allocator.sched;
-  if (trace.all) trace.emit('linux', 'pin', { pages: allocator.pinsOutstanding, delta });
+  if (!trace.all) return;
+  const pages = allocator.pinsOutstanding;
+  trace.emit('linux', 'pin', { pages, delta: pages - before });
 }

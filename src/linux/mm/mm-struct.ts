@@ -53,8 +53,8 @@ export class MmStruct {
   }
 
   /** set_pte_at() for a page whose reference the caller hands over. */
-  mapFrame(page: number, frame: number, writable: boolean): void {
-    this.table.set(page, makePte(frame, normalFlags(writable)));
+  mapPte(page: number, pte: number): void {
+    this.table.set(page, pte);
     this.rss += 1;
   }
 
@@ -118,5 +118,6 @@ export class MmStruct {
   }
 }
 
-export const normalFlags = (writable: boolean): number =>
-  PTE_PRESENT | PTE_USER | (writable ? PTE_WRITE : 0);
+/** An entry for a page of a mapping that is accessible (mk_pte). */
+export const normalPte = (frame: number, writable: boolean): number =>
+  makePte(frame, PTE_PRESENT | PTE_USER | (writable ? PTE_WRITE : 0));

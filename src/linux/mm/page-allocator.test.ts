@@ -41,7 +41,7 @@ describe('memory at boot', () => {
       base: pa(base),
       size,
     });
-    const holes = [region(0x5000, 0x800), region(0x2000, 0x1000), region(0x2800, 0x1000)];
+    const holes = [region(0x5400, 0x400), region(0x2000, 0x1800), region(0x2800, 0x800)];
     assert.deepEqual(withoutHoles(region(0x1000, 0x7000), holes), [
       region(0x1000, 0x1000),
       region(0x4000, 0x1000),

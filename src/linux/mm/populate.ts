@@ -8,6 +8,7 @@
 import { PAGE_SIZE } from '../../machine/address.ts';
 import { userFault } from './fault.ts';
 import { MAX_PAGE_ORDER, MIGRATE_MOVABLE } from './migrate-type.ts';
+import { normalPte } from './mm-struct.ts';
 import type { MmStruct } from './mm-struct.ts';
 
 /**
@@ -31,7 +32,7 @@ function populateBlocks(mm: MmStruct, first: number, last: number): number {
     mm.pages.zero(mm.pages.frames.address(frame), count * PAGE_SIZE);
     for (let i = 0; i < count; i++) {
       mm.markAnon(frame + i);
-      mm.mapFrame(page + i, frame + i, true);
+      mm.mapPte(page + i, normalPte(frame + i, true));
     }
     page += count;
     behind = frame + count;

@@ -102,10 +102,10 @@ export class Zone {
   /** __free_one_page(): a block comes back and merges with every buddy that is free. */
   free(frame: number, order: number): void {
     this.#free += 1 << order;
-    this.#insert(frame, order);
+    this.#insert(frame, order, 'first');
   }
 
-  /** Gives back frames that need not be one block; what they merge to is used last. */
+  /** Gives back frames that need not be one block and were never used (FPI_TO_TAIL). */
   freeRange(from: number, to: number): void {
     this.#free += to - from;
     this.#insertRange(from, to);
@@ -164,7 +164,8 @@ export class Zone {
     }
   }
 
-  #insert(frame: number, order: number): void {
+  /** @param place in the free list: what is likely to be used next, or what need not be soon. */
+  #insert(frame: number, order: number, place: 'first' | 'last'): void {
     let block = frame;
     let at = order;
     for (; at < MAX_PAGE_ORDER; at++) {
@@ -173,7 +174,9 @@ export class Zone {
       this.#lists.remove(buddy);
       block &= buddy;
     }
-    this.#lists.add(block, at, this.#frames.blockType(block));
+    const type = this.#frames.blockType(block);
+    if (place === 'first') this.#lists.add(block, at, type);
+    else this.#lists.addTail(block, at, type);
   }
 
   /** The largest aligned blocks that fill a range. */
@@ -181,7 +184,7 @@ export class Zone {
     for (let at = from; at < to;) {
       let order = at === 0 ? MAX_PAGE_ORDER : Math.min(MAX_PAGE_ORDER, 31 - Math.clz32(at & -at));
       while (at + (1 << order) > to) order -= 1;
-      this.#insert(at, order);
+      this.#insert(at, order, 'last');
       at += 1 << order;
     }
   }

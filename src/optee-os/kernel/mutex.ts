@@ -44,13 +44,6 @@ export class SecureMutex {
     return this.#queue.length;
   }
 
-  /** Takes the lock if that needs no wait and no choice; else `yield* lock(thread)`. */
-  tryLock(thread: ThreadCtx): boolean {
-    if (this.#owner !== undefined || this.#sched.searching) return false;
-    this.#owner = thread;
-    return true;
-  }
-
   *lock(thread: ThreadCtx): Co<void> {
     if (this.#sched.searching) yield* this.#sched.point();
     while (this.#owner !== undefined) {
@@ -61,16 +54,9 @@ export class SecureMutex {
     this.#owner = thread;
   }
 
-  /** Lets go if nobody must be woken; else `yield* unlock(thread)`. */
-  tryUnlock(thread: ThreadCtx): boolean {
-    if (this.#queue.length > 0 || this.#sched.searching) return false;
-    this.#release(thread);
-    return true;
-  }
-
   *unlock(thread: ThreadCtx): Co<void> {
     this.#release(thread);
-    yield* this.#wakeNext(thread);
+    if (this.#queue.length > 0) yield* this.#wakeNext(thread);
     if (this.#sched.searching) yield* this.#sched.point();
   }
 

@@ -131,10 +131,10 @@ export class Notif {
 
   /** notif_deliver_event() */
   *deliver(thread: ThreadCtx, event: 'DO_BOTTOM_HALF' | 'STOPPED'): Co<void> {
-    if (!this.#mutex.tryLock(thread)) yield* this.#mutex.lock(thread);
+    yield* this.#mutex.lock(thread);
     if (this.#started) {
       if (event === 'STOPPED') this.#started = false;
-      for (const driver of [...this.#drivers]) {
+      for (const driver of this.#drivers) {
         if (driver.yielding !== undefined) yield* driver.yielding(thread, event);
         // The normal world may have enabled them again meanwhile.
         if (event === 'STOPPED' && this.isStarted) break;
@@ -142,6 +142,6 @@ export class Notif {
     } else {
       this.#nexus.log.dmsg(thread, 'notif_deliver_event', `Not started ev ${event}`);
     }
-    if (!this.#mutex.tryUnlock(thread)) yield* this.#mutex.unlock(thread);
+    yield* this.#mutex.unlock(thread);
   }
 }

@@ -55,3 +55,29 @@ export abstract class TeeTaCtx {
   /** The context is gone. */
   abstract destroy(thread: ThreadCtx): Co<void>;
 }
+
+/** tee_ctxes: the contexts that can be found, by UUID, oldest first. */
+export class TaContexts {
+  readonly #byUuid = new Map<string, Set<TeeTaCtx>>();
+
+  *[Symbol.iterator](): IterableIterator<TeeTaCtx> {
+    for (const set of this.#byUuid.values()) yield* set;
+  }
+
+  /** tee_ta_context_find() */
+  first(uuid: string): TeeTaCtx | undefined {
+    return this.#byUuid.get(uuid)?.values().next().value;
+  }
+
+  add(ctx: TeeTaCtx): void {
+    const set = this.#byUuid.get(ctx.uuid);
+    if (set === undefined) this.#byUuid.set(ctx.uuid, new Set([ctx]));
+    else set.add(ctx);
+  }
+
+  remove(ctx: TeeTaCtx): void {
+    const set = this.#byUuid.get(ctx.uuid);
+    set?.delete(ctx);
+    if (set?.size === 0) this.#byUuid.delete(ctx.uuid);
+  }
+}

@@ -53,7 +53,7 @@ export class TaEntryLock {
   /** tee_ta_try_set_busy(): false when waiting would never end. */
   *trySetBusy(thread: ThreadCtx, ctx: TeeTaCtx): Co<boolean> {
     if ((ctx.flags & TA_FLAG_CONCURRENT) !== 0) return true;
-    if (!this.#mutex.tryLock(thread)) yield* this.#mutex.lock(thread);
+    yield* this.#mutex.lock(thread);
     const single = this.#global && ctx.isSingleInstance;
     if (single) yield* this.#lockSingleInstance(thread);
     let entered = true;
@@ -67,7 +67,7 @@ export class TaEntryLock {
       while (ctx.busy) yield* ctx.busyCv.wait(thread);
     }
     ctx.busy = true;
-    if (!this.#mutex.tryUnlock(thread)) yield* this.#mutex.unlock(thread);
+    yield* this.#mutex.unlock(thread);
     return entered;
   }
 
@@ -82,11 +82,11 @@ export class TaEntryLock {
 
   /** tee_ta_clear_busy() */
   *clearBusy(thread: ThreadCtx, ctx: TeeTaCtx): Co<void> {
-    if (!this.#mutex.tryLock(thread)) yield* this.#mutex.lock(thread);
+    yield* this.#mutex.lock(thread);
     ctx.busy = false;
     ctx.busyCv.signal();
     if (this.#global && ctx.isSingleInstance) this.#unlockSingleInstance();
-    if (!this.#mutex.tryUnlock(thread)) yield* this.#mutex.unlock(thread);
+    yield* this.#mutex.unlock(thread);
   }
 
   *#lockSingleInstance(thread: ThreadCtx): Co<void> {

@@ -62,6 +62,6 @@ export class GuestTaLoader implements TaLoader {
 
   #attach(session: TeeTaSession, ctx: UserTaCtx | PseudoTaCtx): void {
     session.ctx = ctx;
-    this.#manager.addContext(ctx);
+    this.#manager.contexts.add(ctx);
   }
 }

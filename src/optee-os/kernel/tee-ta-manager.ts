@@ -5,7 +5,6 @@
  * checks, statistics of TA heaps.
  */
 import {
-  TEE_ERROR,
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_BUSY,
   TEE_ERROR_ITEM_NOT_FOUND,
@@ -18,7 +17,6 @@ import {
   TEE_SUCCESS,
   TEE_TIMEOUT_INFINITE,
 } from '../../abi/gp.ts';
-import { codeName } from '../../abi/layout.ts';
 import { TA_FLAG_MULTI_SESSION } from '../../abi/ta-head.ts';
 import type { Co } from '../../sched/task.ts';
 import type { SessionOut, TaParams } from '../../ta/runtime.ts';
@@ -28,6 +26,8 @@ import { Condvar, SecureMutex } from './mutex.ts';
 import type { Notif } from './notif.ts';
 import { SESSION_BYTES, TeeTaSession } from './session.ts';
 import type { SessionList, TeeIdentity } from './session.ts';
+import { SessionLock } from './session-lock.ts';
+import { TaContexts } from './ta-context.ts';
 import type { TeeTaCtx } from './ta-context.ts';
 import { TaEntryLock } from './ta-entry-lock.ts';
 import { cancelDeadlineMs } from './tee-time.ts';
@@ -56,10 +56,12 @@ export class TaManager {
   readonly #initCv: Condvar;
   readonly #nexus: Nexus;
   readonly #heap: CoreHeap;
+  /** tee_ctxes */
+  readonly contexts = new TaContexts();
+  /** Who holds which session. */
+  readonly sessions: SessionLock;
   readonly #entry: TaEntryLock;
   readonly #loader: TaLoader;
-  /** tee_ctxes by UUID, oldest first. */
-  readonly #contexts = new Map<string, Set<TeeTaCtx>>();
   #urefs = 0;
 
   constructor(nexus: Nexus, heap: CoreHeap, notif: Notif, makeLoader: (m: TaManager) => TaLoader) {
@@ -67,88 +69,9 @@ export class TaManager {
     this.#heap = heap;
     this.mutex = new SecureMutex(nexus.sched, notif, 'tee_ta_mutex');
     this.#initCv = new Condvar(this.mutex);
+    this.sessions = new SessionLock(this.mutex);
     this.#entry = new TaEntryLock(nexus, this.mutex);
     this.#loader = makeLoader(this);
-  }
-
-  // --- contexts
-  /** Every context, in no order that matters. */
-  *contexts(): IterableIterator<TeeTaCtx> {
-    for (const set of this.#contexts.values()) yield* set;
-  }
-
-  addContext(ctx: TeeTaCtx): void {
-    const set = this.#contexts.get(ctx.uuid);
-    if (set === undefined) this.#contexts.set(ctx.uuid, new Set([ctx]));
-    else set.add(ctx);
-  }
-
-  removeContext(ctx: TeeTaCtx): void {
-    const set = this.#contexts.get(ctx.uuid);
-    set?.delete(ctx);
-    if (set?.size === 0) this.#contexts.delete(ctx.uuid);
-  }
-
-  // --- getting hold of a session
-  /**
-   * Takes a session for this thread alone if that needs neither wait nor choice; otherwise, and
-   * when there is none, undefined: then `getSession` decides.
-   */
-  tryGetSession(thread: ThreadCtx, id: number, list: SessionList): TeeTaSession | undefined {
-    if (!this.mutex.idle) return undefined;
-    const session = list.find(id);
-    if (session === undefined || session.unlink || session.lockThread !== undefined)
-      return undefined;
-    session.refCount += 1;
-    session.lockThread = thread;
-    return session;
-  }
-
-  /** tee_ta_get_session() */
-  *getSession(
-    thread: ThreadCtx,
-    id: number,
-    exclusive: boolean,
-    list: SessionList,
-  ): Co<TeeTaSession | undefined> {
-    yield* this.#lock(thread);
-    let session = list.find(id);
-    if (session?.unlink === true) session = undefined;
-    if (session !== undefined) {
-      session.refCount += 1;
-      if (exclusive && !(yield* this.#lockSession(thread, session))) session = undefined;
-    }
-    yield* this.#unlock(thread);
-    return session;
-  }
-
-  *#lockSession(thread: ThreadCtx, session: TeeTaSession): Co<boolean> {
-    while (session.lockThread !== undefined && !session.unlink) yield* session.lockCv.wait(thread);
-    if (session.unlink) {
-      decRefCount(session);
-      return false;
-    }
-    session.lockThread = thread;
-    return true;
-  }
-
-  /** tee_ta_put_session() when nobody waits; else `yield* putSession(...)`. */
-  tryPutSession(thread: ThreadCtx, session: TeeTaSession): boolean {
-    if (!this.mutex.idle) return false;
-    if (session.lockThread === thread) session.lockThread = undefined;
-    session.refCount -= 1;
-    return true;
-  }
-
-  *putSession(thread: ThreadCtx, session: TeeTaSession): Co<void> {
-    if (this.tryPutSession(thread, session)) return;
-    yield* this.#lock(thread);
-    if (session.lockThread === thread) {
-      session.lockThread = undefined;
-      session.lockCv.signal();
-    }
-    decRefCount(session);
-    yield* this.#unlock(thread);
   }
 
   // --- operations
@@ -191,7 +114,8 @@ export class TaManager {
     }
     out.origin = dead || !entered ? TEE_ORIGIN_TEE : session.errOrigin;
     if (res !== TEE_SUCCESS) {
-      yield* this.#close(thread, session, list);
+      const enter = entered || this.#nexus.switches.quirkBusyOpenPanics;
+      yield* this.#close(thread, session, list, enter);
       const text = `Failed for TA ${uuid}. Return error ${hex(res)}`;
       this.#nexus.log.emsg(thread, 'tee_ta_open_session', text);
       return res;
@@ -200,7 +124,7 @@ export class TaManager {
     if (this.#nexus.trace.calls) {
       this.#nexus.trace.emit('secure', 'session.open', { session: session.id, uuid });
     }
-    yield* this.putSession(thread, session);
+    if (!this.sessions.tryPut(thread, session)) yield* this.sessions.put(thread, session);
     return TEE_SUCCESS;
   }
 
@@ -231,7 +155,7 @@ export class TaManager {
     }
     if (!this.#entry.clearNow(ctx)) yield* this.#entry.clearBusy(thread, ctx);
     out.origin = dead ? TEE_ORIGIN_TEE : session.errOrigin;
-    if (res !== TEE_SUCCESS && res !== TEE_ERROR_SHORT_BUFFER) {
+    if (this.#nexus.log.debug && res !== TEE_SUCCESS && res !== TEE_ERROR_SHORT_BUFFER) {
       this.#debug(thread, 'tee_ta_invoke_command', `Error: ${hex(res)} of ${out.origin}`);
     }
     return res;
@@ -248,21 +172,21 @@ export class TaManager {
   *closeSession(thread: ThreadCtx, id: number, list: SessionList, by: Requester): Co<number> {
     this.#debug(thread, 'tee_ta_close_session', `id ${id}`);
     const session =
-      this.tryGetSession(thread, id, list) ?? (yield* this.getSession(thread, id, true, list));
+      this.sessions.tryGet(thread, id, list) ?? (yield* this.sessions.get(thread, id, true, list));
     if (session === undefined) {
       const text = `session id ${id} to be removed is not found`;
       this.#nexus.log.emsg(thread, 'tee_ta_close_session', text);
       return TEE_ERROR_ITEM_NOT_FOUND;
     }
     if (!this.#isClient(thread, session, by)) {
-      yield* this.putSession(thread, session);
+      if (!this.sessions.tryPut(thread, session)) yield* this.sessions.put(thread, session);
       return TEE_ERROR_BAD_PARAMETERS;
     }
     if (this.#nexus.trace.calls) {
       const uuid = session.ctx?.uuid ?? '';
       this.#nexus.trace.emit('secure', 'session.close', { session: id, uuid });
     }
-    yield* this.#close(thread, session, list);
+    yield* this.#close(thread, session, list, true);
     return TEE_SUCCESS;
   }
 
@@ -279,11 +203,11 @@ export class TaManager {
   /** tee_ta_init_session(): a session with a context, or a TEE_Result. */
   *#initSession(thread: ThreadCtx, list: SessionList, uuid: string): Co<TeeTaSession | number> {
     if (!this.#heap.alloc(SESSION_BYTES, 'a session')) return TEE_ERROR_OUT_OF_MEMORY;
-    yield* this.#lock(thread);
+    yield* this.mutex.lock(thread);
     const id = list.newId();
     if (id === 0) {
       this.#heap.free(SESSION_BYTES);
-      yield* this.#unlock(thread);
+      yield* this.mutex.unlock(thread);
       return TEE_ERROR_OVERFLOW;
     }
     const session = new TeeTaSession(id, ++this.#urefs, thread, this.mutex);
@@ -292,23 +216,23 @@ export class TaManager {
     if (res === TEE_ERROR_ITEM_NOT_FOUND) res = this.#loader.initPseudo(thread, uuid, session);
     const loads = res === TEE_ERROR_ITEM_NOT_FOUND;
     if (loads) res = this.#loader.initUser(thread, uuid, session);
-    yield* this.#unlock(thread);
+    yield* this.mutex.unlock(thread);
     if (loads && res === TEE_SUCCESS) res = yield* this.#load(thread, session);
     if (res === TEE_SUCCESS) return session;
-    yield* this.#lock(thread);
+    yield* this.mutex.lock(thread);
     list.remove(session);
-    yield* this.#unlock(thread);
+    yield* this.mutex.unlock(thread);
     this.#heap.free(SESSION_BYTES);
     return res;
   }
 
   /** tee_ta_init_session_with_context(): a TA that is loaded and takes another session. */
   *#findContext(thread: ThreadCtx, session: TeeTaSession, uuid: string): Co<number> {
-    let ctx = this.#firstContext(uuid);
+    let ctx = this.contexts.first(uuid);
     while (ctx?.isInitializing === true) {
       yield* this.#initCv.wait(thread);
       // It may have been removed meanwhile.
-      ctx = this.#firstContext(uuid);
+      ctx = this.contexts.first(uuid);
     }
     if (ctx === undefined || !ctx.isSingleInstance) return TEE_ERROR_ITEM_NOT_FOUND;
     if ((ctx.flags & TA_FLAG_MULTI_SESSION) === 0 && ctx.refCount > 0) return this.#inUse(uuid);
@@ -322,21 +246,17 @@ export class TaManager {
   *#load(thread: ThreadCtx, session: TeeTaSession): Co<number> {
     const ctx = session.ctx!;
     const res = yield* this.#loader.load(thread, session);
-    yield* this.#lock(thread);
+    yield* this.mutex.lock(thread);
     if (res === TEE_SUCCESS) {
       ctx.isInitializing = false;
     } else {
       session.ctx = undefined;
-      this.removeContext(ctx);
+      this.contexts.remove(ctx);
       yield* ctx.destroy(thread);
     }
     this.#initCv.broadcast();
-    yield* this.#unlock(thread);
+    yield* this.mutex.unlock(thread);
     return res;
-  }
-
-  #firstContext(uuid: string): TeeTaCtx | undefined {
-    return this.#contexts.get(uuid)?.values().next().value;
   }
 
   #inUse(uuid: string): number {
@@ -354,10 +274,10 @@ export class TaManager {
   }
 
   // --- closing
-  /** close_session() @param session held by this thread */
-  *#close(thread: ThreadCtx, session: TeeTaSession, list: SessionList): Co<void> {
+  /** close_session() @param session held by this thread @param enter whether the TA is told */
+  *#close(thread: ThreadCtx, session: TeeTaSession, list: SessionList, enter: boolean): Co<void> {
     const ctx = session.ctx!;
-    if (ctx.panicked) {
+    if (ctx.panicked || !enter) {
       yield* this.#destroySession(thread, session, list);
     } else {
       if (!this.#entry.tryNow(thread, ctx)) yield* this.#entry.setBusy(thread, ctx);
@@ -366,17 +286,17 @@ export class TaManager {
       yield* this.#destroySession(thread, session, list);
       if (!this.#entry.clearNow(ctx)) yield* this.#entry.clearBusy(thread, ctx);
     }
-    yield* this.#lock(thread);
+    yield* this.mutex.lock(thread);
     if (ctx.refCount === 0) {
       throw this.#nexus.panic(thread, 'close_session', 'reference count of a TA below zero');
     }
     ctx.refCount -= 1;
     const gone = ctx.refCount === 0 && ((ctx.panicked && !ctx.keepCrashed) || !ctx.keepAlive);
     if (gone && !ctx.isReleasing) {
-      this.removeContext(ctx);
+      this.contexts.remove(ctx);
       ctx.isReleasing = true;
     }
-    yield* this.#unlock(thread);
+    yield* this.mutex.unlock(thread);
     if (!gone) return;
     this.#debug(thread, 'destroy_context', `Destroy TA ctx (${ctx.uuid})`);
     yield* ctx.destroy(thread);
@@ -384,26 +304,21 @@ export class TaManager {
 
   /** destroy_session(): waits until nobody else looks at it. */
   *#destroySession(thread: ThreadCtx, session: TeeTaSession, list: SessionList): Co<void> {
-    yield* this.#lock(thread);
-    session.unlink = true;
-    session.lockCv.broadcast();
-    while (session.refCount !== 1) yield* session.refcCv.wait(thread);
-    list.remove(session);
-    yield* this.#unlock(thread);
+    yield* this.sessions.unlink(thread, session, list);
     this.#heap.free(SESSION_BYTES);
   }
 
   /** maybe_release_ta_ctx(): a panicked TA is forgotten at once, unless it is to stay dead. */
   *#maybeRelease(thread: ThreadCtx, ctx: TeeTaCtx): Co<void> {
     if (ctx.keepCrashed) return;
-    yield* this.#lock(thread);
+    yield* this.mutex.lock(thread);
     const wasReleasing = ctx.isReleasing;
     ctx.isReleasing = true;
     if (!wasReleasing) {
       this.#debug(thread, 'maybe_release_ta_ctx', 'Releasing panicked TA ctx');
-      this.removeContext(ctx);
+      this.contexts.remove(ctx);
     }
-    yield* this.#unlock(thread);
+    yield* this.mutex.unlock(thread);
     if (!wasReleasing) yield* ctx.releaseState(thread);
   }
 
@@ -427,26 +342,9 @@ export class TaManager {
     return cancelDeadlineMs(this.#nexus, timeoutMs);
   }
 
-  *#lock(thread: ThreadCtx): Co<void> {
-    if (!this.mutex.tryLock(thread)) yield* this.mutex.lock(thread);
-  }
-
-  *#unlock(thread: ThreadCtx): Co<void> {
-    if (!this.mutex.tryUnlock(thread)) yield* this.mutex.unlock(thread);
-  }
-
   #debug(thread: ThreadCtx, fn: string, text: string): void {
     if (this.#nexus.log.debug) this.#nexus.log.dmsg(thread, fn, text);
   }
 }
 
-/** dec_session_ref_count(), under the mutex. */
-function decRefCount(session: TeeTaSession): void {
-  session.refCount -= 1;
-  if (session.refCount === 1) session.refcCv.signal();
-}
-
 const hex = (res: number): string => `0x${res.toString(16)}`;
-
-/** A result as reports print it. */
-export const resultName = (res: number): string => codeName(TEE_ERROR, res);

@@ -115,6 +115,19 @@ describe('threads', () => {
   });
 });
 
+describe('secure code', () => {
+  it('that sleeps in the scheduler is a bug, and named', () => {
+    const command = function* ({ environment }: TestCall): Co<number> {
+      yield* environment.sched.sleep(1, 'uninterruptible');
+      return TEE_SUCCESS;
+    };
+    const world = new NormalWorld({ tas: [testTa({ uuid: UUID, commands: { 0: command } })] });
+    const { session } = world.run(world.open(UUID));
+    assert.throws(() => world.run(world.invoke(session, 0)), /secure thread 0 sleeps/);
+    assert.equal(world.sched.halted?.kind, 'internal error');
+  });
+});
+
 describe('foreign interrupts', () => {
   it('are let through at the next preemption point, and bring nothing back', () => {
     const { world, sessions } = worldWith(1);

@@ -238,19 +238,19 @@ export class RegShmRelease {
     if (shm === undefined || shm.guarded || shm.releasing) return TEE_ERROR_BAD_PARAMETERS;
     shm.releasing = true;
     if (shm.put()) yield* this.announce(thread);
-    if (!this.#mutex.tryLock(thread)) yield* this.#mutex.lock(thread);
+    yield* this.#mutex.lock(thread);
     this.#waiters += 1;
     while (!shm.releaseFrees) yield* this.#cv.wait(thread);
     this.#table.remove(shm);
     this.#waiters -= 1;
-    if (!this.#mutex.tryUnlock(thread)) yield* this.#mutex.unlock(thread);
+    yield* this.#mutex.unlock(thread);
     return TEE_SUCCESS;
   }
 
   /** The last reference to some memory is gone: its releaser, if it waits, goes on. */
   *announce(thread: ThreadCtx): Co<void> {
-    if (!this.#mutex.tryLock(thread)) yield* this.#mutex.lock(thread);
+    yield* this.#mutex.lock(thread);
     if (this.#waiters > 0) this.#cv.broadcast();
-    if (!this.#mutex.tryUnlock(thread)) yield* this.#mutex.unlock(thread);
+    yield* this.#mutex.unlock(thread);
   }
 }

@@ -157,8 +157,7 @@ export class StatsPta implements PseudoTa {
   #writePool(view: DataView, at: number, id: number, reset: boolean): void {
     const { desc, pool } = this.#pools.get(id)!;
     new Uint8Array(view.buffer, view.byteOffset + at, PtaStatsAlloc.byteLength).fill(0);
-    const text = PtaStatsAlloc.desc.bytes(view, at);
-    [...desc].forEach((letter, i) => (text[i] = letter.charCodeAt(0)));
+    PtaStatsAlloc.desc.bytes(view, at).set(new TextEncoder().encode(desc));
     if (pool === undefined) return;
     PtaStatsAlloc.allocated.set(view, at, pool.allocated);
     PtaStatsAlloc.maxAllocated.set(view, at, pool.maxAllocated);

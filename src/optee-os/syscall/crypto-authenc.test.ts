@@ -13,8 +13,8 @@ import {
 import { codeName } from '../../abi/layout.ts';
 import { NodeCrypto } from '../../host/node/crypto.ts';
 import { Trace } from '../../trace/trace.ts';
-import { CCM_KEY, CCM_VECTORS, hex, run, toHex } from './crypto-vectors.test.ts';
-import type { CcmVector } from './crypto-vectors.test.ts';
+import { CCM_KEY, CCM_VECTORS, hex, run, toHex } from '../../ta/testing/crypto-vectors.ts';
+import type { CcmVector } from '../../ta/testing/crypto-vectors.ts';
 import { CryptoSyscalls } from './crypto.ts';
 
 const result = (code: number): string => codeName(TEE_ERROR, code).replace('TEE_ERROR_', '');

@@ -22,7 +22,7 @@ import type { TaObjectInfo } from '../../ta/runtime.ts';
 import { Trace } from '../../trace/trace.ts';
 import type { AttributeProps } from './crypto-objects.ts';
 import { SecretValue, TEE_USAGE_DEFAULT, checkAttributes } from './crypto-objects.ts';
-import { run, toHex } from './crypto-vectors.test.ts';
+import { run, toHex } from '../../ta/testing/crypto-vectors.ts';
 import { CryptoSyscalls } from './crypto.ts';
 
 const result = (code: number): string => codeName(TEE_ERROR, code).replace('TEE_ERROR_', '');

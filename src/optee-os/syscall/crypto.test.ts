@@ -21,7 +21,7 @@ import { UTEE_SYSCALLS } from '../../abi/utee.ts';
 import { NodeCrypto } from '../../host/node/crypto.ts';
 import { Trace } from '../../trace/trace.ts';
 import { CRYPTO_SUPPORT } from './crypto-support.ts';
-import { CIPHER_VECTORS, PLAIN, hex, run, toHex } from './crypto-vectors.test.ts';
+import { CIPHER_VECTORS, PLAIN, hex, run, toHex } from '../../ta/testing/crypto-vectors.ts';
 import { CryptoSyscalls } from './crypto.ts';
 
 const result = (code: number): string => codeName(TEE_ERROR, code).replace('TEE_ERROR_', '');

@@ -90,8 +90,8 @@ export class CryptoSyscalls implements TaCryptoSyscalls {
 
   /** The context is gone: as tee_svc_cryp_free_states() and tee_obj_close_all(). */
   freeAll(): void {
-    for (const handle of [...this.#states.keys()]) this.stateFree(handle);
-    for (const handle of [...this.#objects.keys()]) this.#close(handle);
+    for (const handle of this.#states.keys()) this.stateFree(handle);
+    for (const handle of this.#objects.keys()) this.#close(handle);
   }
 
   // --- objects

@@ -130,7 +130,7 @@ export function propertyIndex(set: number, name: string, out: { index: number })
 
 /** get_prop_tee_dev_id(): a version 5 UUID from the die's id, in the way of RFC 4122. */
 function deviceId(nexus: Nexus): string {
-  const name = [...'OPTEE'].map((letter) => letter.charCodeAt(0));
+  const name = new TextEncoder().encode('OPTEE');
   const dieId = hukSubkeyDerive(nexus.crypto, HUK_SUBKEY_DIE_ID, undefined, DIE_ID_BYTES);
   const uuid = nexus.crypto.hash('sha256', new Uint8Array([...name, ...dieId])).slice(0, 16);
   const view = new DataView(uuid.buffer, uuid.byteOffset);

@@ -121,10 +121,10 @@ export class TeeSvc implements TaSyscalls {
   ): Co<number> {
     this.#trace(TEE_SCN_INVOKE_TA_COMMAND);
     const manager = this.#manager;
+    const { sessions } = manager;
     const { thread, list } = this.#caller();
     const called =
-      manager.tryGetSession(thread, session, list) ??
-      (yield* manager.getSession(thread, session, true, list));
+      sessions.tryGet(thread, session, list) ?? (yield* sessions.get(thread, session, true, list));
     if (called === undefined) return TEE_ERROR_BAD_PARAMETERS;
     out.origin = TEE_ORIGIN_TEE;
     let res = TEE_ERROR_BAD_PARAMETERS;
@@ -132,7 +132,7 @@ export class TeeSvc implements TaSyscalls {
       const id = this.#identity;
       res = yield* manager.invokeCommand(thread, called, id, timeoutMs, command, params, out);
     }
-    if (!manager.tryPutSession(thread, called)) yield* manager.putSession(thread, called);
+    if (!sessions.tryPut(thread, called)) yield* sessions.put(thread, called);
     return res;
   }
 

@@ -92,14 +92,15 @@ function* openSession(guest: Guest, thread: ThreadCtx): Co<number> {
 function* invokeCommand(guest: Guest, thread: ThreadCtx): Co<number> {
   if (thread.preemptible) yield* thread.preempt();
   const { manager, openSessions } = guest;
+  const { sessions } = manager;
   const { view, at } = thread.arg;
   let origin = TEE_ORIGIN_TEE;
   let res = copyInParams(guest, thread, 0);
   if (res === TEE_SUCCESS) {
     const id = OpteeMsgArg.session.get(view, at);
     const session =
-      manager.tryGetSession(thread, id, openSessions) ??
-      (yield* manager.getSession(thread, id, true, openSessions));
+      sessions.tryGet(thread, id, openSessions) ??
+      (yield* sessions.get(thread, id, true, openSessions));
     if (session === undefined) {
       res = unknownSession(guest, id);
     } else {
@@ -116,7 +117,7 @@ function* invokeCommand(guest: Guest, thread: ThreadCtx): Co<number> {
         out,
       );
       origin = out.origin;
-      if (!manager.tryPutSession(thread, session)) yield* manager.putSession(thread, session);
+      if (!sessions.tryPut(thread, session)) yield* sessions.put(thread, session);
       copyOutParams(thread, 0);
     }
   }
@@ -142,10 +143,10 @@ function* cancel(guest: Guest, thread: ThreadCtx): Co<number> {
   const { manager, openSessions } = guest;
   if (thread.numParams > 0) return answer(thread, TEE_ERROR_BAD_PARAMETERS, TEE_ORIGIN_TEE);
   const id = OpteeMsgArg.session.get(view, at);
-  const session = yield* manager.getSession(thread, id, false, openSessions);
+  const session = yield* manager.sessions.get(thread, id, false, openSessions);
   if (session === undefined) return answer(thread, unknownSession(guest, id), TEE_ORIGIN_TEE);
   const res = manager.cancelCommand(thread, session, NSAPP_IDENTITY);
-  yield* manager.putSession(thread, session);
+  yield* manager.sessions.put(thread, session);
   return answer(thread, res, TEE_ORIGIN_TEE);
 }
 

@@ -8,8 +8,10 @@ import {
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import { PAGE_SIZE } from '../../machine/address.ts';
-import { LAYOUT, NormalWorld, rmem, tmem } from '../testing/normal-world.ts';
-import type { MsgParam, MsgResult } from '../testing/normal-world.ts';
+import { LAYOUT, NormalWorld } from '../testing/normal-world.ts';
+import { rmem, tmem } from '../testing/msg-param.ts';
+import type { MsgParam } from '../testing/msg-param.ts';
+import type { MsgResult } from '../testing/normal-world.ts';
 import { testTa } from '../testing/test-ta.ts';
 import type { TaParams } from '../../ta/runtime.ts';
 

@@ -16,7 +16,6 @@ import {
   OPTEE_MSG_PAGES_PER_LIST_PAGE,
   OpteeMsgArg,
   OpteeMsgParam,
-  OpteeMsgParamTmem,
   OpteeMsgParamValue,
   opteeMsgArgSize,
   opteeMsgParamOffset,
@@ -52,7 +51,10 @@ import type { OpteeOsConfig } from '../config.ts';
 import { OpteeOs } from '../optee-os.ts';
 import type { OpteeOsSwitches } from '../switches.ts';
 import { UPSTREAM_SWITCHES } from '../switches.ts';
+import type { MsgParam } from './msg-param.ts';
 import { answerRpc } from './rpc-answers.ts';
+import { RpcMessage } from './rpc-message.ts';
+import type { RpcAnswer } from './rpc-message.ts';
 
 const MIB = 1024 * 1024;
 const RAM_BASE = 0x4000_0000;
@@ -79,14 +81,6 @@ export interface WorldOptions {
   readonly reserved?: boolean;
 }
 
-/** One parameter of a message: attribute and the three fields of its union. */
-export interface MsgParam {
-  readonly attr: number;
-  readonly a?: number | bigint;
-  readonly b?: number | bigint;
-  readonly c?: number | bigint;
-}
-
 export interface MsgResult {
   readonly ret: number;
   readonly origin: number;
@@ -99,44 +93,6 @@ export interface Message {
   readonly func?: number;
   readonly session?: number;
   readonly params?: readonly MsgParam[];
-}
-
-/** How a test answers an RPC: reads and writes the message; the result goes into `ret`. */
-export type RpcAnswer = (rpc: RpcMessage) => Co<number>;
-
-/** An RPC message. */
-export class RpcMessage {
-  readonly world: NormalWorld;
-  readonly view: DataView;
-  readonly at: number;
-  readonly cmd: number;
-
-  constructor(world: NormalWorld, at: number) {
-    this.world = world;
-    this.view = world.machine.normal.view;
-    this.at = at;
-    this.cmd = OpteeMsgArg.cmd.get(this.view, at);
-  }
-
-  param(i: number): number {
-    return this.at + opteeMsgParamOffset(i);
-  }
-
-  value(i: number): { a: number; b: number; c: number } {
-    const at = this.param(i);
-    return {
-      a: OpteeMsgParamValue.a.num(this.view, at),
-      b: OpteeMsgParamValue.b.num(this.view, at),
-      c: OpteeMsgParamValue.c.num(this.view, at),
-    };
-  }
-
-  setValue(i: number, a: number, b = 0, c = 0): void {
-    const at = this.param(i);
-    OpteeMsgParamValue.a.setNum(this.view, at, a);
-    OpteeMsgParamValue.b.setNum(this.view, at, b);
-    OpteeMsgParamValue.c.setNum(this.view, at, c);
-  }
 }
 
 export class NormalWorld {
@@ -446,35 +402,4 @@ export class NormalWorld {
     OpteeMsgArg.ret.set(rpc.view, rpc.at, ret);
     if (ret === TEE_ERROR_NOT_SUPPORTED) OpteeMsgArg.retOrigin.set(rpc.view, rpc.at, 0);
   }
-}
-
-/** A memory parameter by address. */
-export const tmem = (attr: number, address: number, size: number, ref = 0): MsgParam => ({
-  attr,
-  a: address,
-  b: size,
-  c: ref,
-});
-
-/** A memory parameter by cookie. */
-export const rmem = (attr: number, offset: number, size: number, cookie: number): MsgParam => ({
-  attr,
-  a: offset,
-  b: size,
-  c: cookie,
-});
-
-/** The reply of SHM_ALLOC. */
-export function replyTmem(
-  rpc: RpcMessage,
-  attr: number,
-  base: number,
-  size: number,
-  ref: number,
-): void {
-  const at = rpc.param(0);
-  OpteeMsgParamTmem.attr.setNum(rpc.view, at, attr);
-  OpteeMsgParamTmem.bufPtr.setNum(rpc.view, at, base);
-  OpteeMsgParamTmem.size.setNum(rpc.view, at, size);
-  OpteeMsgParamTmem.shmRef.setNum(rpc.view, at, ref);
 }

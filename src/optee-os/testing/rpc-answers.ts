@@ -13,8 +13,9 @@ import { TEE_ERROR_ITEM_NOT_FOUND, TEE_ERROR_NOT_SUPPORTED, TEE_SUCCESS } from '
 import { PAGE_SIZE, pagesFor } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
 import { Completion } from '../../sched/wait.ts';
-import { replyTmem } from './normal-world.ts';
-import type { NormalWorld, RpcAnswer, RpcMessage } from './normal-world.ts';
+import type { NormalWorld } from './normal-world.ts';
+import { replyTmem } from './rpc-message.ts';
+import type { RpcAnswer, RpcMessage } from './rpc-message.ts';
 
 /** Seconds and nanoseconds that are told apart easily. */
 export const REE_TIME = { seconds: 1_700_000_000, nanoseconds: 123_456_789 };

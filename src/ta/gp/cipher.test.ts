@@ -35,8 +35,8 @@ import {
   hex,
   run,
   toHex,
-} from '../../optee-os/syscall/crypto-vectors.test.ts';
-import { World, inTa, taOf } from '../test-world.test.ts';
+} from '../testing/crypto-vectors.ts';
+import { World, inTa, taOf } from '../testing/world.ts';
 import type { Tee } from './tee.ts';
 import { TEE_Attribute, TEE_ObjectInfo, TEE_OperationInfo, memref, ref } from './types.ts';
 import { TEE_OperationInfoMultiple } from './types.ts';
@@ -206,10 +206,10 @@ describe('operations', () => {
         requiredKeyUsage: TEE_USAGE_ENCRYPT,
         handleState: 0,
       };
-      assert.deepEqual({ ...info() }, fresh);
+      assert.deepEqual(Object.assign({}, info()), fresh);
       tee.TEE_SetOperationKey(op.value, loadKey(tee, run(1, 16)));
       const keyed = { ...fresh, keySize: 128, handleState: TEE_HANDLE_FLAG_KEY_SET };
-      assert.deepEqual({ ...info() }, keyed);
+      assert.deepEqual(Object.assign({}, info()), keyed);
       tee.TEE_CipherInit(op.value, run(0, 16));
       const both = TEE_HANDLE_FLAG_KEY_SET | TEE_HANDLE_FLAG_INITIALIZED;
       assert.equal(info().handleState, both);
@@ -219,7 +219,7 @@ describe('operations', () => {
       const key = { keySize: 128, requiredKeyUsage: TEE_USAGE_ENCRYPT };
       assert.deepEqual(multiple.keyInformation, [key]);
       tee.TEE_ResetOperation(op.value);
-      assert.deepEqual({ ...info() }, keyed);
+      assert.deepEqual(Object.assign({}, info()), keyed);
       tee.TEE_SetOperationKey(op.value, TEE_HANDLE_NULL);
       assert.equal(info().handleState, 0);
     }));

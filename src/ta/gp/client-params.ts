@@ -14,9 +14,8 @@ import {
   TEE_PARAM_TYPE_GET,
   TEE_PARAM_TYPE_MEMREF_INPUT,
   TEE_PARAM_TYPE_MEMREF_OUTPUT,
-  TEE_PARAM_TYPE_NONE,
-  TEE_PARAM_TYPE_VALUE_INOUT,
   TEE_PARAM_TYPE_VALUE_INPUT,
+  TEE_PARAM_TYPE_VALUE_OUTPUT,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import { PAGE_SIZE } from '../../machine/address.ts';
@@ -24,7 +23,7 @@ import type { Pa } from '../../machine/address.ts';
 import { TaParamSlot } from '../runtime.ts';
 import type { TaMemref, TaParams } from '../runtime.ts';
 import type { TeeRuntime } from './core.ts';
-import { isMemref, subMemref } from './entry-params.ts';
+import { isMemref, isValue, subMemref } from './entry-params.ts';
 import type { TEE_Param, TEE_Params } from './types.ts';
 
 /** Alignment of copies in the pages made for a call: two registers. */
@@ -55,8 +54,8 @@ export class ClientParams implements TaParams {
     let copiedBytes = 0;
     for (const { n, type, param } of this.#given()) {
       const slot = this.slots[n]!;
-      if (!isMemref(type)) {
-        const goesIn = type === TEE_PARAM_TYPE_VALUE_INPUT || type === TEE_PARAM_TYPE_VALUE_INOUT;
+      if (isValue(type)) {
+        const goesIn = type !== TEE_PARAM_TYPE_VALUE_OUTPUT;
         slot.a = goesIn ? param.value.a >>> 0 : 0;
         slot.b = goesIn ? param.value.b >>> 0 : 0;
         continue;
@@ -70,17 +69,22 @@ export class ClientParams implements TaParams {
     return copiedBytes === 0 ? TEE_SUCCESS : this.#copyIn(copiedBytes);
   }
 
-  /** Takes the results over, and gives the pages of copies back. */
-  finish(): void {
+  /**
+   * Takes the results over, and gives the pages of copies back.
+   * @param answered whether the other TA's sizes and values count; without, outputs are zero and
+   *   sizes stay, but memory that it wrote is seen all the same
+   */
+  finish(answered: boolean): void {
     for (const { n, type, param } of this.#given()) {
       const slot = this.slots[n]!;
       if (type === TEE_PARAM_TYPE_VALUE_INPUT || type === TEE_PARAM_TYPE_MEMREF_INPUT) continue;
       if (isMemref(type)) {
-        this.#takeOver(n, slot, param);
-        param.memref.size = slot.size;
-      } else {
-        param.value.a = slot.a;
-        param.value.b = slot.b;
+        const size = answered ? slot.size : param.memref.size;
+        this.#takeOver(n, slot, param, size);
+        param.memref.size = size;
+      } else if (answered || type === TEE_PARAM_TYPE_VALUE_OUTPUT) {
+        param.value.a = answered ? slot.a : 0;
+        param.value.b = answered ? slot.b : 0;
       }
     }
     if (this.#pages.length > 0) this.#runtime.environment.syscalls.freePages(this.#pages);
@@ -90,18 +94,19 @@ export class ClientParams implements TaParams {
     if (this.#params === null) return;
     for (let n = 0; n < TEE_NUM_PARAMS; n++) {
       const type = TEE_PARAM_TYPE_GET(this.types, n);
-      if (type !== TEE_PARAM_TYPE_NONE) yield { n, type, param: this.#params[n]! };
+      if (isValue(type) || isMemref(type)) yield { n, type, param: this.#params[n]! };
     }
   }
 
   /** Passes memory of the entry point's parameters on; leaves the TA's own for copying. */
   #pass(n: number, slot: TaParamSlot, param: TEE_Param): number {
     const { buffer, size } = param.memref;
-    if (buffer === null) return size === 0 ? TEE_SUCCESS : TEE_ERROR_BAD_PARAMETERS;
+    if (size === 0) return TEE_SUCCESS;
+    if (buffer === null) return TEE_ERROR_BAD_PARAMETERS;
     if (size > buffer.length) return TEE_ERROR_ACCESS_DENIED;
     const found = this.#runtime.entry.find(buffer.subarray(0, size));
     if (found === undefined) {
-      this.#unseen[n] = size > 0 ? 'copied' : undefined;
+      this.#unseen[n] = 'copied';
       return TEE_SUCCESS;
     }
     slot.memref = subMemref(found.mapped.memref, found.at, size);
@@ -132,11 +137,11 @@ export class ClientParams implements TaParams {
   }
 
   /** Copies come back as far as both sizes go; a scattered parameter's view is filled anew. */
-  #takeOver(n: number, slot: TaParamSlot, param: TEE_Param): void {
+  #takeOver(n: number, slot: TaParamSlot, param: TEE_Param, made: number): void {
     const how = this.#unseen[n];
     const { buffer, size } = param.memref;
     if (how === undefined || slot.memref === undefined || buffer === null) return;
-    const length = how === 'copied' ? Math.min(size, slot.size) : size;
+    const length = how === 'copied' ? Math.min(size, made) : size;
     const { pages, offset } = slot.memref;
     const { port } = this.#runtime.environment;
     buffer.set(port.mapContiguous(pages, offset, length, 'read').bytes);

@@ -24,7 +24,7 @@ import {
   TEE_TIMEOUT_INFINITE,
 } from '../../abi/gp.ts';
 import { PAGE_SIZE } from '../../machine/address.ts';
-import { Params, World, inTa } from '../test-world.test.ts';
+import { Params, World, inTa } from '../testing/world.ts';
 import { defineTa } from '../typescript/define.ts';
 import type { Tee } from './tee.ts';
 import { newParams, ref } from './types.ts';

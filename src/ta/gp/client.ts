@@ -100,7 +100,7 @@ export class TeeClient extends TeeTimeAndRandom {
     let result = params.prepare();
     if (result === TEE_SUCCESS) {
       result = yield* this.syscalls.openTaSession(uuid, timeoutMs, params, out);
-      params.finish();
+      params.finish(result === TEE_SUCCESS);
     }
     if (returnOrigin !== null) returnOrigin.value = out.origin;
     if (result === TEE_SUCCESS) session.value = sessionHandle(out.session);
@@ -122,7 +122,7 @@ export class TeeClient extends TeeTimeAndRandom {
     let result = params.prepare();
     if (result === TEE_SUCCESS) {
       result = yield* this.syscalls.invokeTaCommand(session, timeoutMs, command, params, out);
-      params.finish();
+      params.finish(result !== TEE_ERROR_TARGET_DEAD);
     }
     if (returnOrigin !== null) returnOrigin.value = out.origin;
     if (out.origin === TEE_ORIGIN_TRUSTED_APP) return result;
@@ -135,9 +135,9 @@ export class TeeClient extends TeeTimeAndRandom {
     if (params === null) return this.panic(0, api, 'paramTypes without params');
     for (let n = 0; n < TEE_NUM_PARAMS; n++) {
       const rights = MEMREF_RIGHTS.get(TEE_PARAM_TYPE_GET(types, n));
-      const buffer = params[n]!.memref.buffer;
+      const { buffer, size } = params[n]!.memref;
       if (rights === undefined || buffer === null) continue;
-      if (this.runtime.entry.exceedsRights(rights, buffer)) {
+      if (this.runtime.entry.exceedsRights(rights, buffer.subarray(0, size))) {
         this.panic(0, api, `params[${n}] is memory that this TA may only read`);
       }
     }

@@ -13,7 +13,8 @@ import {
   TEE_PARAM_TYPE_MEMREF_INOUT,
   TEE_PARAM_TYPE_MEMREF_INPUT,
   TEE_PARAM_TYPE_MEMREF_OUTPUT,
-  TEE_PARAM_TYPE_NONE,
+  TEE_PARAM_TYPE_VALUE_INOUT,
+  TEE_PARAM_TYPE_VALUE_INPUT,
 } from '../../abi/gp.ts';
 import { PAGE_SIZE } from '../../machine/address.ts';
 import type { BusPort, Mapping } from '../../machine/bus.ts';
@@ -33,7 +34,10 @@ export const MEMREF_RIGHTS: ReadonlyMap<number, number> = new Map([
 /** Four bits for each of the four parameters. */
 const ALL_TYPES = 0xffff;
 
-export const isMemref = (type: number): boolean => type >= TEE_PARAM_TYPE_MEMREF_INPUT;
+export const isMemref = (type: number): boolean =>
+  type >= TEE_PARAM_TYPE_MEMREF_INPUT && type <= TEE_PARAM_TYPE_MEMREF_INOUT;
+export const isValue = (type: number): boolean =>
+  type >= TEE_PARAM_TYPE_VALUE_INPUT && type <= TEE_PARAM_TYPE_VALUE_INOUT;
 
 /** A parameter's memory while the entry point runs. */
 export interface MappedMemref {
@@ -51,13 +55,12 @@ export class EntryParams {
     let types = from.types & ALL_TYPES;
     for (let n = 0; types !== 0; n++, types >>>= 4) {
       const type = types & 0xf;
-      if (type === TEE_PARAM_TYPE_NONE) continue;
       const slot = from.slots[n]!;
       const param = this.params[n]!;
       if (isMemref(type)) {
         param.memref.size = slot.size;
         param.memref.buffer = this.#map(port, type, slot.memref, slot.size);
-      } else {
+      } else if (isValue(type)) {
         param.value.a = slot.a;
         param.value.b = slot.b;
       }
@@ -69,12 +72,11 @@ export class EntryParams {
     let types = to.types & ALL_TYPES;
     for (let n = 0; types !== 0; n++, types >>>= 4) {
       const type = types & 0xf;
-      if (type === TEE_PARAM_TYPE_NONE) continue;
       const slot = to.slots[n]!;
       const param = this.params[n]!;
       if (isMemref(type)) {
         slot.size = checkSize(n, param.memref.size);
-      } else {
+      } else if (isValue(type)) {
         slot.a = param.value.a >>> 0;
         slot.b = param.value.b >>> 0;
       }

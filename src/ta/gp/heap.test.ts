@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { PAGE_SIZE } from '../../machine/address.ts';
-import { World } from '../test-world.test.ts';
+import { World } from '../testing/world.ts';
 import { Heap } from './heap.ts';
 
 function heap(bytes: number, scattered = false): Heap {

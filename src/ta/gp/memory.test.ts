@@ -17,7 +17,7 @@ import {
 } from '../../abi/gp.ts';
 import { TEE_USER_MEM_HINT_NO_FILL_ZERO } from '../../abi/utee-defines.ts';
 import { TaPanic } from '../runtime.ts';
-import { Params, World, inTa, taOf } from '../test-world.test.ts';
+import { Params, World, inTa, taOf } from '../testing/world.ts';
 
 describe('TEE_Malloc', () => {
   test('gives zeroes in secure RAM, also where something stood before', async () => {

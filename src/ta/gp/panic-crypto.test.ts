@@ -20,7 +20,7 @@ import {
   TEE_USAGE_DECRYPT,
 } from '../../abi/gp.ts';
 import { hex32 } from '../../abi/layout.ts';
-import { panicOf } from '../test-world.test.ts';
+import { panicOf } from '../testing/world.ts';
 import type { Tee } from './tee.ts';
 import { TEE_Attribute, memref, objectHandle, operationHandle, ref } from './types.ts';
 import type { TEE_ObjectHandle, TEE_OperationHandle } from './types.ts';

@@ -14,7 +14,7 @@ import {
   TEE_PROPSET_CURRENT_TA,
 } from '../../abi/gp.ts';
 import { hex32 } from '../../abi/layout.ts';
-import { Params, TEST_UUID, World, inTa, panicOf } from '../test-world.test.ts';
+import { Params, TEST_UUID, World, inTa, panicOf } from '../testing/world.ts';
 import type { Tee } from './tee.ts';
 import { newParams, propSetHandle, ref, sessionHandle } from './types.ts';
 import type { TEE_Params } from './types.ts';

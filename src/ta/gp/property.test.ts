@@ -11,7 +11,7 @@ import {
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import { TA_FLAG_SINGLE_INSTANCE, USER_TA_PROP_TYPE } from '../../abi/ta-head.ts';
-import { World, taOf } from '../test-world.test.ts';
+import { World, taOf } from '../testing/world.ts';
 import type { Tee } from './tee.ts';
 import { TEE_Identity, memref, propSetHandle, ref } from './types.ts';
 
@@ -83,7 +83,7 @@ describe('by name', () => {
       assert.equal(uuid.value, '11111111-2222-3333-4444-555555555555');
       const identity = new TEE_Identity();
       assert.equal(tee.TEE_GetPropertyAsIdentity(CLIENT, 'gpd.client.identity', identity), 0);
-      assert.deepEqual({ ...identity }, { login: 0xf0000000, uuid: uuid.value });
+      assert.deepEqual(Object.assign({}, identity), { login: 0xf0000000, uuid: uuid.value });
     }));
 
   test('bytes, and a buffer that is too short for them', () =>

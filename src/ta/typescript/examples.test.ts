@@ -34,10 +34,10 @@ import {
 } from '../../abi/gp.ts';
 import { codeName } from '../../abi/layout.ts';
 import { NodeCrypto } from '../../host/node/crypto.ts';
-import { CIPHER_VECTORS, PLAIN, toHex } from '../../optee-os/syscall/crypto-vectors.test.ts';
+import { CIPHER_VECTORS, PLAIN, toHex } from '../testing/crypto-vectors.ts';
 import type { TaMemref } from '../runtime.ts';
-import { Params, World } from '../test-world.test.ts';
-import type { LoadedTa } from '../test-world.test.ts';
+import { Params, World } from '../testing/world.ts';
+import type { LoadedTa } from '../testing/world.ts';
 
 const NONE = TEE_PARAM_TYPE_NONE;
 const IN = TEE_PARAM_TYPE_MEMREF_INPUT;
@@ -207,7 +207,7 @@ describe('aes', () => {
       assert.equal(named((await client.authenc(0, sealed, wrong))[0]), 'MAC_INVALID');
       assert.match(
         client.world.lines.at(-1) ?? '',
-        /^E\/TA: {2}ae_decrypt:\d+ TEE_AEDecryptFinal failed with 0xffff3071\n$/,
+        /^E\/TA: {2}auth_enc_op:\d+ TEE_AEDecryptFinal failed with 0xffff3071\n$/,
       );
     });
   }
@@ -216,11 +216,11 @@ describe('aes', () => {
     const client = await new AesClient().open();
     const line = (): string => (client.world.lines.at(-1) ?? '').replace(/:\d+ /, ':LINE ');
     assert.equal(named(await client.prepare(9, 16, 1)), 'BAD_PARAMETERS');
-    assert.equal(line(), 'E/TA:  refuse:LINE Invalid algo 9\n');
+    assert.equal(line(), 'E/TA:  ta2tee_algo_id:LINE Invalid algo 9\n');
     assert.equal(named(await client.prepare(0, 24, 1)), 'BAD_PARAMETERS');
-    assert.equal(line(), 'E/TA:  refuse:LINE Invalid key size 24\n');
+    assert.equal(line(), 'E/TA:  ta2tee_key_size:LINE Invalid key size 24\n');
     assert.equal(named(await client.prepare(0, 16, 2)), 'BAD_PARAMETERS');
-    assert.equal(line(), 'E/TA:  refuse:LINE Invalid mode 2\n');
+    assert.equal(line(), 'E/TA:  ta2tee_mode_id:LINE Invalid mode 2\n');
     assert.equal(named((await client.cipher(PLAIN))[0]), 'BAD_STATE');
     await client.prepare(TA_AES_ALGO_CTR, 16, 1);
     assert.equal(named(await client.send(TA_AES_CMD_SET_KEY, PLAIN)), 'BAD_PARAMETERS');

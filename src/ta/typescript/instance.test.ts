@@ -16,7 +16,7 @@ import {
 } from '../../abi/gp.ts';
 import { PAGE_SIZE } from '../../machine/address.ts';
 import { TaPanic } from '../runtime.ts';
-import { Params, TEST_UUID, World, taOf } from '../test-world.test.ts';
+import { Params, TEST_UUID, World, taOf } from '../testing/world.ts';
 import type { Tee } from '../gp/tee.ts';
 import { defineTa } from './define.ts';
 import type { TaEntryPoints, TaSession } from './define.ts';

@@ -9,8 +9,12 @@
  * Upstream counterpart: optee_os lib/libutee/user_ta_entry.c. Left out: pre-emption (JavaScript runs
  * until it returns or awaits).
  */
-import { TEE_ERROR_BAD_STATE, TEE_ERROR_GENERIC, TEE_ERROR_OUT_OF_MEMORY } from '../../abi/gp.ts';
-import { TEE_SUCCESS } from '../../abi/gp.ts';
+import {
+  TEE_ERROR_BAD_STATE,
+  TEE_ERROR_GENERIC,
+  TEE_ERROR_OUT_OF_MEMORY,
+  TEE_SUCCESS,
+} from '../../abi/gp.ts';
 import { pagesFor } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import { BusFault } from '../../machine/bus.ts';
@@ -41,6 +45,8 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   readonly #pages: readonly Pa[];
   readonly #body: Body;
   readonly #sessions = new Map<number, TaSession>();
+  /** Stands for the session of entries that are for none. */
+  readonly #noSession = new TaSession<unknown>(undefined);
   #points: TaEntryPoints<unknown> | undefined;
   /** The first error that ends the TA, whatever it does with it. */
   #fatal: unknown;
@@ -49,7 +55,7 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
 
   /* The entry that runs; fields, so that entering one makes no closure. */
   #running: TaEntry = 'TA_CreateEntryPoint';
-  #session = 0;
+  #session: TaSession;
   #command = 0;
   #types = 0;
   readonly #start = (): unknown => this.#dispatch();
@@ -62,6 +68,7 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     this.#definition = definition;
     this.#origin = origin;
     this.#body = new Body(environment.sched, 'fail');
+    this.#session = this.#noSession;
     const pages = environment.syscalls.allocatePages(pagesFor(head.dataSize));
     if (pages === undefined) {
       const text = `no secure memory for a heap of ${head.dataSize} bytes`;
@@ -78,16 +85,20 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     command: number,
     params: TaParams | undefined,
   ): Co<number> {
+    const found = this.#sessionFor(entry, session);
+    if (found === undefined) return TEE_ERROR_BAD_STATE;
     this.#running = entry;
-    this.#session = session;
+    this.#session = found;
     this.#command = command;
     this.#types = params?.types ?? 0;
+    this.#lastWait = undefined;
     try {
       if (this.#types !== 0) this.entry.load(this.environment.port, params!);
       const returned = yield* this.#body.run(this.#start);
       if (this.#fatal !== undefined) throw this.#fatal;
-      const result = this.#finish(returned);
+      const result = NO_RESULT.has(entry) ? TEE_SUCCESS : teeResult(returned);
       if (this.#types !== 0) this.entry.store(params!);
+      if (isEnd(entry, result)) this.#sessions.delete(session);
       return result;
     } catch (error) {
       throw this.#end(this.#fatal ?? error);
@@ -121,16 +132,14 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   // --- entries
   #dispatch(): unknown {
     const points = this.#points ?? this.#create();
+    const session = this.#session;
     const { params } = this.entry;
-    const session = this.#sessions.get(this.#session);
     switch (this.#running) {
       case 'TA_InvokeCommandEntryPoint':
-        if (session === undefined) return TEE_ERROR_BAD_STATE;
         return points.TA_InvokeCommandEntryPoint(session, this.#command, this.#types, params);
       case 'TA_OpenSessionEntryPoint':
-        return points.TA_OpenSessionEntryPoint(this.#types, params, this.#addSession());
+        return points.TA_OpenSessionEntryPoint(this.#types, params, session);
       case 'TA_CloseSessionEntryPoint':
-        if (session === undefined) return TEE_ERROR_BAD_STATE;
         return points.TA_CloseSessionEntryPoint(session);
       case 'TA_CreateEntryPoint':
         return points.TA_CreateEntryPoint();
@@ -142,8 +151,7 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   /** The module's own start: what constructors of an ELF file are. */
   #create(): TaEntryPoints<unknown> {
     const points = this.#definition.create(new Tee(this));
-    const given: Partial<Record<string, unknown>> = Object(points);
-    const missing = TA_ENTRY_POINTS.filter((name) => typeof given[name] !== 'function');
+    const missing = missingIn(points);
     if (missing.length > 0) {
       throw new TypeError(`the module's function returned no ${missing.join(', ')}`);
     }
@@ -151,27 +159,14 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     return points;
   }
 
-  #addSession(): TaSession {
+  /** The session that an entry is for; undefined when the TA knows none of that number. */
+  #sessionFor(entry: TaEntry, number: number): TaSession | undefined {
+    if (entry === 'TA_InvokeCommandEntryPoint') return this.#sessions.get(number);
+    if (entry === 'TA_CloseSessionEntryPoint') return this.#sessions.get(number);
+    if (entry !== 'TA_OpenSessionEntryPoint') return this.#noSession;
     const session = new TaSession<unknown>(undefined);
-    this.#sessions.set(this.#session, session);
+    this.#sessions.set(number, session);
     return session;
-  }
-
-  /** Turns what an entry point returned into a TEE_Result. */
-  #finish(returned: unknown): number {
-    switch (this.#running) {
-      case 'TA_CloseSessionEntryPoint':
-        this.#sessions.delete(this.#session);
-        return returned === TEE_ERROR_BAD_STATE ? TEE_ERROR_BAD_STATE : TEE_SUCCESS;
-      case 'TA_DestroyEntryPoint':
-        return TEE_SUCCESS;
-      default: {
-        const result = teeResult(this.#running, returned);
-        const refused = this.#running === 'TA_OpenSessionEntryPoint' && result !== TEE_SUCCESS;
-        if (refused) this.#sessions.delete(this.#session);
-        return result;
-      }
-    }
   }
 
   // --- the end
@@ -189,7 +184,8 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
       const text = `${this.#running} awaits a promise that no function of tee returned`;
       return new TaPanic(TEE_ERROR_GENERIC, text, this.#where(this.#lastWait), error);
     }
-    const text = `${this.#running}: ${error instanceof Error ? String(error) : `threw ${String(error)}`}`;
+    const what = error instanceof Error ? String(error) : `threw ${String(error)}`;
+    const text = `${this.#running}: ${what}`;
     return new TaPanic(TEE_ERROR_GENERIC, text, this.#where(error), error);
   }
 
@@ -200,11 +196,28 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   }
 }
 
+/** Entries that return nothing in C. */
+const NO_RESULT: ReadonlySet<TaEntry> = new Set<TaEntry>([
+  'TA_CloseSessionEntryPoint',
+  'TA_DestroyEntryPoint',
+]);
+
+/** Whether an entry was the last one of its session. */
+function isEnd(entry: TaEntry, result: number): boolean {
+  if (entry === 'TA_CloseSessionEntryPoint') return true;
+  return entry === 'TA_OpenSessionEntryPoint' && result !== TEE_SUCCESS;
+}
+
 /** 32 bits, also when arithmetic has made them negative. */
-function teeResult(entry: TaEntry, value: unknown): number {
+function teeResult(value: unknown): number {
   if (typeof value === 'number' && (value === value >>> 0 || value === (value | 0))) {
     return value >>> 0;
   }
   const shown = typeof value === 'object' && value !== null ? 'an object' : String(value);
-  throw new TypeError(`it returned ${shown}, which is no TEE_Result`, { cause: entry });
+  throw new TypeError(`it returned ${shown}, which is no TEE_Result`);
+}
+
+function missingIn(points: unknown): readonly string[] {
+  if (typeof points !== 'object' || points === null) return TA_ENTRY_POINTS;
+  return TA_ENTRY_POINTS.filter((name) => typeof Reflect.get(points, name) !== 'function');
 }

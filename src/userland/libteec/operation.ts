@@ -60,17 +60,18 @@ export class OperationParams {
     this.#access = { memory, ram: frame.ram, temporaries: this.#temporaries, refuse };
   }
 
-  /** Whether an operation has references that registerTempRefs() and freeTempRefs() are for. */
+  /** Whether an operation has references that the two coroutines below are for. */
   hasTempRefs(operation: TeecOperation): boolean {
     for (let rest = operation.paramTypes & ALL_TYPES; rest !== 0; rest >>>= 4) {
-      if (PARAM_KINDS[TEEC_PARAM_TYPE_GET(rest, 0)]?.temporary === true) return true;
+      const kind = PARAM_KINDS[TEEC_PARAM_TYPE_GET(rest, 0)];
+      if (kind !== undefined && kind.temporary !== 0) return true;
     }
     return false;
   }
 
   /**
-   * Writes the parameters at `offset` of the frame, which holds zeros, from the n-th on; those before
-   * it that are temporary have been registered. @returns a TEEC_Result.
+   * Writes the parameters of an operation without temporary references at `offset` of the frame,
+   * which holds zeros. @returns a TEEC_Result.
    */
   preProcess(operation: TeecOperation, offset: number): number {
     for (let n = 0; n < TEEC_CONFIG_PAYLOAD_REF_COUNT; n++) {
@@ -80,13 +81,16 @@ export class OperationParams {
     return TEEC_SUCCESS;
   }
 
-  /** The same for an operation with temporary references, each of which is registered in its turn. */
+  /**
+   * The same for any operation: temporary references are registered, each in its turn, and wait for
+   * freeTempRefs(), after a failure too.
+   */
   *preProcessTempRefs(ctx: TeecContext, operation: TeecOperation, offset: number): Co<number> {
     for (let n = 0; n < TEEC_CONFIG_PAYLOAD_REF_COUNT; n++) {
       const kind = PARAM_KINDS[TEEC_PARAM_TYPE_GET(operation.paramTypes, n)];
-      if (kind !== undefined && kind.temporary) {
+      if (kind !== undefined && kind.temporary !== 0) {
         const tmpref = ((operation.params[n] ??= {}).tmpref ??= { buffer: null, size: 0 });
-        const registered = yield* this.#register(ctx, n, kind.flags, tmpref);
+        const registered = yield* this.#register(ctx, n, kind.temporary, tmpref);
         this.#frame.refresh();
         if (registered !== TEEC_SUCCESS) return registered;
       }

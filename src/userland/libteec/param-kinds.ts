@@ -36,7 +36,7 @@ import type { TeecParameter, TeecRegisteredMemoryReference, TeecSharedMemory } f
 
 /** Parameter types by how they are passed in. */
 const NUM_TYPES = 16;
-/** Where the low half of a parameter's field goes. */
+/** The fields of a parameter: a and b of a value; offset, size and id of a memory reference. */
 const { attr: ATTR, a: A, b: B, c: C } = TeeIoctlParam;
 
 /** What the functions of a kind work on. */
@@ -52,12 +52,8 @@ export interface ParamAccess {
 
 /** One parameter type. */
 export interface ParamKind {
-  /** TEE_IOCTL_PARAM_ATTR_TYPE_* */
-  readonly attr: number;
-  /** TEEC_MEM_* that the memory must have. */
-  readonly flags: number;
-  /** Its memory is registered before and released after the call. */
-  readonly temporary: boolean;
+  /** TEEC_MEM_* with which its memory is registered for the length of the call; 0 when it is not. */
+  readonly temporary: number;
   /** @returns a TEEC_Result. */
   readonly before: (access: ParamAccess, param: TeecParameter, n: number, at: number) => number;
   readonly after: (access: ParamAccess, param: TeecParameter, n: number, at: number) => void;
@@ -72,9 +68,7 @@ const INOUT_FLAGS = TEEC_MEM_INPUT | TEEC_MEM_OUTPUT;
 const unchanged: After = () => {};
 
 const value = (attr: number, after: After): ParamKind => ({
-  attr,
-  flags: 0,
-  temporary: false,
+  temporary: 0,
   before: (access, param, _n, at) => {
     const { a, b } = (param.value ??= { a: 0, b: 0 });
     ATTR.setPair(access.ram, at, attr, 0);
@@ -93,9 +87,7 @@ const valueAfter: After = (access, param, _n, at) => {
 };
 
 const temporary = (attr: number, flags: number, after: After): ParamKind => ({
-  attr,
-  flags,
-  temporary: true,
+  temporary: flags,
   before: (access, param, n, at) => {
     const { size } = param.tmpref!;
     const shm = access.temporaries[n]!;
@@ -116,9 +108,7 @@ const temporaryAfter: After = (access, param, n, at) => {
 };
 
 const partial = (attr: number, flags: number, after: After): ParamKind => ({
-  attr,
-  flags,
-  temporary: false,
+  temporary: 0,
   before: (access, param, n, at) => {
     const { parent: shm, offset, size } = memrefOf(param, n);
     if ((shm.flags & flags) !== flags) {
@@ -186,10 +176,7 @@ export const PARAM_KINDS: readonly (ParamKind | undefined)[] = table([
   [TEEC_MEMREF_TEMP_INPUT, temporary(MEMREF_INPUT, TEEC_MEM_INPUT, unchanged)],
   [TEEC_MEMREF_TEMP_OUTPUT, temporary(MEMREF_OUTPUT, TEEC_MEM_OUTPUT, temporaryAfter)],
   [TEEC_MEMREF_TEMP_INOUT, temporary(MEMREF_INOUT, INOUT_FLAGS, temporaryAfter)],
-  [
-    TEEC_MEMREF_WHOLE,
-    { attr: 0, flags: 0, temporary: false, before: wholeBefore, after: wholeAfter },
-  ],
+  [TEEC_MEMREF_WHOLE, { temporary: 0, before: wholeBefore, after: wholeAfter }],
   [TEEC_MEMREF_PARTIAL_INPUT, partial(MEMREF_INPUT, TEEC_MEM_INPUT, unchanged)],
   [TEEC_MEMREF_PARTIAL_OUTPUT, partial(MEMREF_OUTPUT, TEEC_MEM_OUTPUT, partialAfter)],
   [TEEC_MEMREF_PARTIAL_INOUT, partial(MEMREF_INOUT, INOUT_FLAGS, partialAfter)],

@@ -459,6 +459,17 @@ describe('temporary references', () => {
     });
   }
 
+  it('lends an empty array as eight bytes, which is not NULL', async () => {
+    const opened = await open(OPTEE_VERSION, ([param]) => {
+      assert.deepEqual([param!.shm?.size, param!.size], [8, 0]);
+      return 0;
+    });
+    const { client, session } = opened;
+    const operation = tmpref(TEEC_MEMREF_TEMP_INOUT, new Uint8Array(0), 0);
+    assert.equal((await client.TEEC_InvokeCommand(session, 0, operation)).result, TEEC_SUCCESS);
+    assert.deepEqual(await closed(opened), NOTHING_HELD);
+  });
+
   it('refuses to lend more than an array has', async () => {
     const { client, session } = await open();
     const operation = tmpref(TEEC_MEMREF_TEMP_INPUT, bytes(1), 2);

@@ -357,6 +357,21 @@ describe('LOAD_TA', () => {
     assert.equal(at.map(16, 4999, 'read').bytes[1], 0);
   });
 
+  it('goes on to the next directory when a file ends before its size', () => {
+    const started = new Supplicant({ taPath: ['/a', '/b'] });
+    const shrinking = directory({ [name]: new Uint8Array(5000).fill(7) });
+    const stat = shrinking.stat.bind(shrinking);
+    shrinking.stat = (path) => {
+      const found = stat(path);
+      return found?.kind === 'file' ? { ...found, sizeBytes: found.sizeBytes + 1 } : found;
+    };
+    started.box.kernel.mount('/a', shrinking);
+    started.box.kernel.mount('/b', directory({ [name]: Uint8Array.of(1, 2, 3) }));
+    const { file: loaded, at } = load(started.start(), 8000);
+    assert.deepEqual([loaded.ret, loaded.params[1]!.size], [TEEC_SUCCESS, 3]);
+    assert.deepEqual([...at.map(16, 4, 'read').bytes], [1, 2, 3, 7]);
+  });
+
   it('does not find what is not there, and says where it looked', () => {
     const started = new Supplicant({ taPath: ['/a', '/b'] }).start();
     const answer = started.ask(OPTEE_RPC_CMD_LOAD_TA, uuidParam(UUID), param(OUTPUT));

@@ -122,7 +122,7 @@ export class TeeSupplicant {
     let goesOn = true;
     for (let n = 0; n < fault.answers; n++) {
       const sent = yield* this.#writeResponse(server, request, ret);
-      goesOn = sent;
+      if (n === 0) goesOn = sent;
     }
     return goesOn;
   }

@@ -4,7 +4,7 @@
  */
 import type { Co } from '../../../sched/task.ts';
 import type { TeeContext } from '../tee-context.ts';
-import type { TeeParam, TeeShmPool } from '../tee-drv.ts';
+import type { TeeParam } from '../tee-drv.ts';
 import type { TeeShm } from '../tee-shm.ts';
 
 /** A message of the driver's. */
@@ -32,17 +32,13 @@ export interface OpteeOps {
   shutdown(): Co<void>;
   /** The same and more, when the driver is removed: before contexts and devices go. */
   quiesce(): Co<void>;
-}
-
-/**
- * Where protected memory comes from (drivers/tee/optee/protmem.c): a carve-out that the secure
- * world names, or kernel memory that is lent to it. The buffers' heap is the TEE core's.
- */
-export interface ProtmemPool {
-  readonly kind: 'static' | 'dynamic';
-  /** OPTEE_MSG_PROTMEM_* */
-  readonly useCase: number;
-  /** Bytes of memory with one physical range; a negative errno when there is none left. */
-  alloc(sizeBytes: number): Co<TeeShmPool | number>;
-  destroy(): Co<void>;
+  /**
+   * Gives kernel memory to the secure world, for one use only (since 6.18). The heaps that protected
+   * memory is for are the TEE core's.
+   * @param memAttrs of the devices that may use it, as GET_PROTMEM_CONFIG listed them.
+   * @param useCase OPTEE_MSG_PROTMEM_*
+   */
+  lendProtmem?(protmem: TeeShm, memAttrs: readonly number[], useCase: number): Co<number>;
+  /** Takes it back. */
+  reclaimProtmem?(protmem: TeeShm): Co<number>;
 }

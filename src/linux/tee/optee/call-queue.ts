@@ -105,7 +105,7 @@ export class CallQueue {
     if (this.#sched.searching) yield* this.#sched.point();
   }
 
-  /** optee_cq_incr_sys_thread_count(): false when no thread can be spared. */
+  /** optee_cq_incr_sys_thread_count(), which sleeps nowhere: false when no thread can be spared. */
   incrSysThreadCount(): boolean {
     if (this.#total <= 1) return false;
     this.#sysThreadRequests += 1;

@@ -148,7 +148,7 @@ describe('the scan that a supplicant starts', () => {
     assert.equal(box.optee.scanBusWork?.state, 'done');
   });
 
-  it('and that release wait for each other for ever before 6.6', () => {
+  it('and that release wait for each other for ever in 6.1', () => {
     const box = scanning({ core: CORE_6_1, switches: LINUX_6_1 });
     const supplicant = box.run(openSupplicant(box.optee));
     const closing = box.spawn('supplicant', teedevCloseContext(supplicant));
@@ -157,7 +157,7 @@ describe('the scan that a supplicant starts', () => {
     assert.equal(box.optee.scanBusWork?.blocked?.site, 'optee_supp_thrd_req');
   });
 
-  it('ends well before 6.6 when the supplicant answers', () => {
+  it('ends well in 6.1 when the supplicant answers', () => {
     const box = scanning({ core: CORE_6_1, switches: LINUX_6_1 });
     const supplicant = box.run(openSupplicant(box.optee));
     box.run(send(supplicant, box.run(recv(supplicant))));

@@ -251,6 +251,14 @@ describe('probing', () => {
     assert.equal(kept.refcount.count, 0, 'what the secure world kept is freed');
   });
 
+  it('waits for ever with a secure world that is always busy', () => {
+    const setUp = (world: FakeOptee): void => {
+      world.offer(DYNAMIC);
+      world.fast.set(smc.OPTEE_SMC_ENABLE_SHM_CACHE, [smc.OPTEE_SMC_RETURN_EBUSY]);
+    };
+    assert.throws(() => makeBox({ setUp }), /sleeps in optee_cq_wait_for_completion/);
+  });
+
   it('waits with the cache until no secure thread is busy', () => {
     const { box } = withCache();
     box.world.handle = function* (message) {

@@ -8,6 +8,7 @@ import {
   OPTEE_SMC_SEC_CAP_ASYNC_NOTIF,
   OPTEE_SMC_SEC_CAP_DYNAMIC_SHM,
   OPTEE_SMC_SEC_CAP_HAVE_RESERVED_SHM,
+  OPTEE_SMC_SEC_CAP_RPC_ARG,
   OPTEE_SMC_SEC_CAP_RPMB_PROBE,
 } from '../../../abi/optee-smc.ts';
 import { PTA_CMD_GET_DEVICES, PTA_CMD_GET_DEVICES_RPMB } from '../../../abi/pta.ts';
@@ -114,7 +115,7 @@ function* setUpMemory(optee: Optee, undo: Undo): Co<number> {
   undo.push(function* () {
     pool.destroy();
   });
-  const registered = dynamic && optee.secure.rpcParamCount > 0;
+  const registered = dynamic && hasCap(optee, OPTEE_SMC_SEC_CAP_RPC_ARG);
   const keepsContext = optee.switches.quirkArgPageKeepsContext;
   optee.argCache = new ShmArgCache(optee.kernel, {
     argSize,

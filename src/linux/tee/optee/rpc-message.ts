@@ -1,5 +1,6 @@
 /** A message from the secure world, where it lies in shared memory (struct optee_msg_arg). */
 import {
+  OPTEE_MSG_ATTR_TYPE_MASK,
   OpteeMsgArg,
   OpteeMsgParam,
   opteeMsgArgSize,
@@ -72,7 +73,8 @@ export class RpcMessage {
   /** Whether the message has one parameter, of this type. */
   isOnly(type: number): boolean {
     return (
-      this.numParams === 1 && (OpteeMsgParam.attr.lo(this.view, this.param(0)) & 0xff) === type
+      this.numParams === 1 &&
+      (OpteeMsgParam.attr.lo(this.view, this.param(0)) & OPTEE_MSG_ATTR_TYPE_MASK) === type
     );
   }
 }

@@ -197,6 +197,6 @@ function noPages(msg: RpcMessage): number {
   const { trace } = msg.smc.optee.kernel;
   const text = 'memory from TEE_IOC_SHM_ALLOC has no list of pages to pass on';
   return answer(trace, TEEC_ERROR_OUT_OF_MEMORY, text, {
-    hint: 'a supplicant of Linux before 6.9 must register memory of its own instead',
+    hint: 'on this kernel a supplicant must register memory of its own instead',
   });
 }

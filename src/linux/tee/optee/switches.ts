@@ -19,11 +19,11 @@ export interface OpteeSwitches {
   readonly updateOutOnly: boolean;
   /**
    * Whether the answer to the SHM_ALLOC RPC is a page list depends on the buffer having a list of
-   * pages (6.9). Off: on its being dynamic; then memory from TEE_IOC_SHM_ALLOC, which is dynamic and
+   * pages. Off, as in 6.1: on its being dynamic; then memory from TEE_IOC_SHM_ALLOC, which is dynamic and
    * keeps no list, fails with TEEC_ERROR_OUT_OF_MEMORY.
    */
   readonly rpcShmByPages: boolean;
-  /** NOTIFICATION WAIT has a time-out in `c` (6.10). Off: it waits for ever. */
+  /** NOTIFICATION WAIT has a time-out in `c`. Off, as in 6.1: it waits for ever. */
   readonly notifTimeout: boolean;
   /**
    * The kernel's RPMB class serves RPMB_PROBE_* and RPMB_FRAMES when the secure world can make use
@@ -33,9 +33,9 @@ export interface OpteeSwitches {
   /** The driver knows the revision of the TEE, for sysfs (6.19). */
   readonly teeRevision: boolean;
   /**
-   * The scan for devices that need a supplicant has a work queue of its own, which the supplicant's
-   * release waits for before it fails the requests (before 6.6). A scan that itself waits for the
-   * supplicant then never ends. Off: it runs on the system's work queue and nobody waits.
+   * The scan for devices that need a supplicant has a work queue of its own (6.1), which the
+   * supplicant's release waits for before it fails the requests: a scan that itself waits for the
+   * supplicant never ends. Off: it runs on the system's work queue and nobody waits.
    */
   readonly scanBusOwnQueue: boolean;
 

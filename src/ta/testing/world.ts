@@ -11,20 +11,20 @@ import {
   TEE_ORIGIN_TEE,
   TEE_ORIGIN_TRUSTED_APP,
   TEE_SUCCESS,
-} from '../abi/gp.ts';
-import { UTEE_TIME_CAT_TA_PERSISTENT } from '../abi/utee.ts';
-import { NodeCrypto } from '../host/node/crypto.ts';
-import { PAGE_SIZE, pa } from '../machine/address.ts';
-import type { Pa } from '../machine/address.ts';
-import { DEFAULT_RAM_BASE, Machine } from '../machine/machine.ts';
-import { CryptoSyscalls } from '../optee-os/syscall/crypto.ts';
-import { VirtualClock } from '../sched/clock.ts';
-import { FifoPolicy } from '../sched/policy.ts';
-import { SeededRandom } from '../sched/random.ts';
-import { Scheduler } from '../sched/scheduler.ts';
-import type { Co } from '../sched/task.ts';
-import { Trace } from '../trace/trace.ts';
-import { TaPanic, TaParamSlot } from './runtime.ts';
+} from '../../abi/gp.ts';
+import { UTEE_TIME_CAT_TA_PERSISTENT } from '../../abi/utee.ts';
+import { NodeCrypto } from '../../host/node/crypto.ts';
+import { PAGE_SIZE, pa } from '../../machine/address.ts';
+import type { Pa } from '../../machine/address.ts';
+import { DEFAULT_RAM_BASE, Machine } from '../../machine/machine.ts';
+import { CryptoSyscalls } from '../../optee-os/syscall/crypto.ts';
+import { VirtualClock } from '../../sched/clock.ts';
+import { FifoPolicy } from '../../sched/policy.ts';
+import { SeededRandom } from '../../sched/random.ts';
+import { Scheduler } from '../../sched/scheduler.ts';
+import type { Co } from '../../sched/task.ts';
+import { Trace } from '../../trace/trace.ts';
+import { TaPanic, TaParamSlot } from '../runtime.ts';
 import type {
   PropertyOut,
   SessionOut,
@@ -35,13 +35,13 @@ import type {
   TaPropertyValue,
   TaSyscalls,
   TaTime,
-} from './runtime.ts';
-import { callerOf } from './gp/call-site.ts';
-import type { Tee } from './gp/tee.ts';
-import type { TEE_Params } from './gp/types.ts';
-import { defineTa } from './typescript/define.ts';
-import type { TaDefinition, TaProperties } from './typescript/define.ts';
-import { taImageOf } from './typescript/image.ts';
+} from '../runtime.ts';
+import { callerOf } from '../gp/call-site.ts';
+import type { Tee } from '../gp/tee.ts';
+import type { TEE_Params } from '../gp/types.ts';
+import { defineTa } from '../typescript/define.ts';
+import type { TaDefinition, TaProperties } from '../typescript/define.ts';
+import { taImageOf } from '../typescript/image.ts';
 
 const MIB = 1 << 20;
 const SECURE_BASE = DEFAULT_RAM_BASE + 8 * MIB;

@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  ALLOC_ID_ALL,
+  ALLOC_ID_HEAP,
+  ALLOC_ID_TA_RAM,
+  PTA_CMD_GET_DEVICES,
+  PTA_CMD_GET_DEVICES_RPMB,
+  PTA_CMD_GET_DEVICES_SUPP,
+  PTA_DEVICE_UUID,
+  PTA_SYSTEM_ADD_RNG_ENTROPY,
+  PTA_SYSTEM_DERIVE_TA_UNIQUE_KEY,
+  PTA_SYSTEM_MAP_TA_BINARY,
+  PTA_SYSTEM_MAP_ZI,
+  PTA_SYSTEM_UUID,
+  PtaStatsAlloc,
+  STATS_CMD_ALLOC_STATS,
+  STATS_CMD_GET_TIME,
+  STATS_CMD_MEMLEAK_STATS,
+  STATS_CMD_PAGER_STATS,
+  STATS_CMD_PRINT_DRIVER_INFO,
+  STATS_CMD_TA_STATS,
+  STATS_UUID,
+} from '../../abi/pta.ts';
+import {
+  PTA_MANDATORY_FLAGS,
+  TA_FLAG_DEVICE_ENUM,
+  TA_FLAG_DEVICE_ENUM_SUPP,
+  TA_FLAG_DEVICE_ENUM_TEE_STORAGE_PRIVATE,
+} from '../../abi/ta-head.ts';
+import {
+  TEE_ERROR_ACCESS_DENIED,
+  TEE_ERROR_BAD_PARAMETERS,
+  TEE_ERROR_ITEM_NOT_FOUND,
+  TEE_ERROR_NOT_IMPLEMENTED,
+  TEE_ERROR_NOT_SUPPORTED,
+  TEE_ERROR_OUT_OF_MEMORY,
+  TEE_ERROR_SECURITY,
+  TEE_ERROR_SHORT_BUFFER,
+  TEE_ERROR_STORAGE_NOT_AVAILABLE,
+  TEE_ORIGIN_TEE,
+  TEE_SUCCESS,
+} from '../../abi/gp.ts';
+import { getUuidOctets } from '../../abi/uuid.ts';
+import { PAGE_SIZE, pa } from '../../machine/address.ts';
+import type { Pa } from '../../machine/address.ts';
+import { TaParamSlot } from '../../ta/runtime.ts';
+import type { Co } from '../../sched/task.ts';
+import { nonConformance } from '../kernel/pseudo-ta.ts';
+import { LAYOUT, NormalWorld } from '../testing/normal-world.ts';
+import { rmem, tmem } from '../testing/msg-param.ts';
+import type { MsgParam } from '../testing/msg-param.ts';
+import type { MsgResult } from '../testing/normal-world.ts';
+import { REE_TIME } from '../testing/rpc-answers.ts';
+import { testTa } from '../testing/test-ta.ts';
+import type { TestEntry } from '../testing/test-ta.ts';
+
+const TMEM_OUT = 0xa;
+const RMEM_OUT = 6;
+const SHM = LAYOUT.reservedShm.base;
+const uuidOf = (n: number): string => `${`${n}`.repeat(8)}-0000-0000-0000-000000000000`;
+
+function call(
+  world: NormalWorld,
+  uuid: string,
+  cmd: number,
+  params: readonly MsgParam[],
+): MsgResult {
+  return world.run(
+    (function* (): Co<MsgResult> {
+      const { session, ret } = yield* world.open(uuid);
+      assert.equal(ret, TEE_SUCCESS);
+      const result = yield* world.invoke(session, cmd, params);
+      yield* world.close(session);
+      return result;
+    })(),
+  );
+}
+
+describe('device.pta', () => {
+  const flags = [
+    TA_FLAG_DEVICE_ENUM,
+    TA_FLAG_DEVICE_ENUM_SUPP,
+    TA_FLAG_DEVICE_ENUM_TEE_STORAGE_PRIVATE,
+    TA_FLAG_DEVICE_ENUM | TA_FLAG_DEVICE_ENUM_SUPP,
+    0,
+    TA_FLAG_DEVICE_ENUM,
+  ];
+  const tas = flags.map((f, i) => testTa({ uuid: uuidOf(i + 1), flags: f }));
+  const list = (world: NormalWorld, cmd: number): string[] => {
+    const result = call(world, PTA_DEVICE_UUID, cmd, [tmem(TMEM_OUT, SHM, 256)]);
+    assert.equal(result.ret, TEE_SUCCESS);
+    const { view } = world.machine.normal;
+    const count = result.params[0]!.b / 16;
+    return Array.from({ length: count }, (_, i) => getUuidOctets(view, world.at(SHM) + 16 * i));
+  };
+
+  it('lists TAs by the stage they belong to', () => {
+    const world = new NormalWorld({ tas });
+    assert.deepEqual(list(world, PTA_CMD_GET_DEVICES), [uuidOf(1), uuidOf(6)]);
+    assert.deepEqual(list(world, PTA_CMD_GET_DEVICES_SUPP), [uuidOf(2), uuidOf(3)]);
+    assert.deepEqual(list(world, PTA_CMD_GET_DEVICES_RPMB), []);
+    assert.ok(
+      world
+        .log()
+        .includes(`E/TC:? 0 add_ta device.pta: skipping TA ${uuidOf(4)}, inconsistent flags`),
+    );
+    const noRee = new NormalWorld({ tas, config: { CFG_REE_FS: false } });
+    assert.deepEqual(list(noRee, PTA_CMD_GET_DEVICES_SUPP), [uuidOf(2)]);
+    const { ret } = call(noRee, PTA_DEVICE_UUID, PTA_CMD_GET_DEVICES_RPMB, [
+      tmem(TMEM_OUT, SHM, 0),
+    ]);
+    assert.equal(ret, TEE_ERROR_STORAGE_NOT_AVAILABLE);
+  });
+
+  it('says how much room it needs', () => {
+    const world = new NormalWorld({ tas });
+    for (const param of [tmem(TMEM_OUT, 0, 0), tmem(TMEM_OUT, SHM, 16), tmem(TMEM_OUT, SHM, 31)]) {
+      const result = call(world, PTA_DEVICE_UUID, PTA_CMD_GET_DEVICES, [param]);
+      assert.equal(result.ret, TEE_ERROR_SHORT_BUFFER);
+      assert.equal(result.params[0]!.b, 32);
+    }
+  });
+
+  it('wants one output and a command that exists', () => {
+    const world = new NormalWorld({ tas });
+    const wrong = [tmem(0x9, SHM, 64)];
+    assert.equal(call(world, PTA_DEVICE_UUID, 0, wrong).ret, TEE_ERROR_BAD_PARAMETERS);
+    assert.equal(call(world, PTA_DEVICE_UUID, 0, []).ret, TEE_ERROR_BAD_PARAMETERS);
+    assert.equal(call(world, PTA_DEVICE_UUID, 3, []).ret, TEE_ERROR_NOT_IMPLEMENTED);
+  });
+
+  it('is absent from a build without it', () => {
+    const world = new NormalWorld({ config: { CFG_DEVICE_ENUM_PTA: false } });
+    assert.equal(world.run(world.open(PTA_DEVICE_UUID)).ret, TEE_ERROR_ITEM_NOT_FOUND);
+  });
+
+  it('writes into memory whose pages do not follow each other', () => {
+    const world = new NormalWorld({ tas });
+    const pages = world.pages(2, true);
+    world.run(world.register(pages, 2 * PAGE_SIZE, 0x40));
+    const offset = PAGE_SIZE - 20;
+    const params = [rmem(RMEM_OUT, offset, 64, 0x40)];
+    assert.equal(call(world, PTA_DEVICE_UUID, 0, params).ret, TEE_SUCCESS);
+    const bytes = new Uint8Array(32);
+    bytes.set(world.bytes(pa(pages[0]! + offset), 20));
+    bytes.set(world.bytes(pages[1]!, 12), 20);
+    assert.equal(getUuidOctets(new DataView(bytes.buffer), 16), uuidOf(6));
+    assert.equal(world.os.usage().mappedShmPages, 0);
+  });
+
+  it('answers origin TEE when its memory cannot be mapped', () => {
+    const world = new NormalWorld({ tas });
+    world.run(world.register([world.page()], PAGE_SIZE, 0x40));
+    const { session } = world.run(world.open(PTA_DEVICE_UUID));
+    world.os.nexus.mmu.mapShm(8191);
+    const result = world.run(world.invoke(session, 0, [rmem(RMEM_OUT, 0, 64, 0x40)]));
+    assert.deepEqual([result.ret, result.origin], [TEE_ERROR_OUT_OF_MEMORY, TEE_ORIGIN_TEE]);
+  });
+});
+
+describe('stats.pta', () => {
+  const world = new NormalWorld({ config: { CFG_WITH_STATS: true, CFG_CORE_HEAP_SIZE: 98304 } });
+  const stats = (cmd: number, params: readonly MsgParam[]): MsgResult =>
+    call(world, STATS_UUID, cmd, params);
+  const value = { attr: 1 };
+  const out = { attr: 2 };
+
+  it('reports pools by id', () => {
+    const { view } = world.machine.normal;
+    const at = world.at(SHM);
+    const all = stats(STATS_CMD_ALLOC_STATS, [
+      { ...value, a: ALLOC_ID_ALL },
+      tmem(TMEM_OUT, SHM, 512),
+    ]);
+    assert.deepEqual([all.ret, all.params[1]!.b], [TEE_SUCCESS, 320]);
+    assert.equal(PtaStatsAlloc.size.get(view, at), 98304);
+    assert.ok(PtaStatsAlloc.allocated.get(view, at) > 0);
+    const name = PtaStatsAlloc.desc.bytes(view, at + 64);
+    assert.equal(String.fromCharCode(...name.subarray(0, 24)), 'Public DDR (deprecated)\0');
+    const one = [{ ...value, a: ALLOC_ID_TA_RAM, b: 1 }, tmem(TMEM_OUT, SHM, 64)];
+    assert.equal(stats(STATS_CMD_ALLOC_STATS, one).params[1]!.b, 64);
+    assert.equal(PtaStatsAlloc.size.get(view, at), LAYOUT.taRam.size);
+    const short = [{ ...value, a: ALLOC_ID_HEAP }, tmem(TMEM_OUT, SHM, 63)];
+    const result = stats(STATS_CMD_ALLOC_STATS, short);
+    assert.deepEqual([result.ret, result.params[1]!.b], [TEE_ERROR_SHORT_BUFFER, 64]);
+    const wrong = [{ ...value, a: 6 }, tmem(TMEM_OUT, SHM, 512)];
+    assert.equal(stats(STATS_CMD_ALLOC_STATS, wrong).ret, TEE_ERROR_BAD_PARAMETERS);
+  });
+
+  it('reports both times', () => {
+    const result = stats(STATS_CMD_GET_TIME, [out, out]);
+    assert.equal(result.ret, TEE_SUCCESS);
+    assert.deepEqual([result.params[0]!.a, result.params[0]!.b], [REE_TIME.seconds, 123]);
+    assert.ok(result.params[1]!.a < 10);
+  });
+
+  it('has no pager, no leak checker, no heaps of TAs and no drivers', () => {
+    assert.equal(stats(STATS_CMD_PAGER_STATS, [out, out, out]).ret, TEE_SUCCESS);
+    assert.equal(stats(STATS_CMD_MEMLEAK_STATS, []).ret, TEE_SUCCESS);
+    assert.equal(stats(STATS_CMD_TA_STATS, [tmem(TMEM_OUT, SHM, 8)]).ret, TEE_ERROR_NOT_SUPPORTED);
+    assert.equal(stats(STATS_CMD_PRINT_DRIVER_INFO, [{ ...value, a: 1 }]).ret, TEE_SUCCESS);
+    assert.equal(
+      stats(STATS_CMD_PRINT_DRIVER_INFO, [{ ...value, a: 2 }]).ret,
+      TEE_ERROR_BAD_PARAMETERS,
+    );
+    for (const cmd of [STATS_CMD_PAGER_STATS, STATS_CMD_GET_TIME, 6]) {
+      assert.equal(stats(cmd, [value]).ret, TEE_ERROR_BAD_PARAMETERS);
+    }
+  });
+});
+
+describe('system.pta', () => {
+  /** Calls the PTA from a TA, with memory of the given pages. */
+  function fromTa(
+    cmd: number,
+    fill: (slots: TaParamSlot[], pages: readonly Pa[]) => number,
+  ): MsgResult {
+    const command: TestEntry = function* ({ tee }) {
+      const out = { session: 0, origin: 0 };
+      const slots = [1, 2, 3, 4].map(() => new TaParamSlot());
+      assert.equal(yield* tee.openTaSession(PTA_SYSTEM_UUID, 0, { types: 0, slots }, out), 0);
+      const types = fill(slots, tee.allocatePages(1)!);
+      return yield* tee.invokeTaCommand(out.session, 0, cmd, { types, slots }, out);
+    };
+    const world = new NormalWorld({ tas: [testTa({ uuid: uuidOf(1), commands: { 0: command } })] });
+    const { session } = world.run(world.open(uuidOf(1)));
+    const result = world.run(world.invoke(session, 0));
+    keys.push(
+      [...world.machine.secure.bytes(pa(LAYOUT.taRam.base + PAGE_SIZE), 32, 'read')].join(),
+    );
+    return result;
+  }
+  const keys: string[] = [];
+  const memory = (
+    slot: TaParamSlot,
+    pages: readonly Pa[],
+    size: number,
+    nonSecure = false,
+  ): void => {
+    slot.memref = { pages, offset: 0, writable: true, nonSecure };
+    slot.size = size;
+  };
+
+  it('is for user TAs only', () => {
+    const world = new NormalWorld();
+    assert.equal(world.run(world.open(PTA_SYSTEM_UUID)).ret, TEE_ERROR_ACCESS_DENIED);
+  });
+
+  it('derives a key for the TA, into secure memory only', () => {
+    const derive = (size: number, extra = 0, nonSecure = false): number =>
+      fromTa(PTA_SYSTEM_DERIVE_TA_UNIQUE_KEY, (slots, pages) => {
+        if (extra > 0) memory(slots[0]!, pages, extra);
+        memory(slots[1]!, pages, size, nonSecure);
+        return 0x65;
+      }).ret;
+    assert.equal(derive(32), TEE_SUCCESS);
+    assert.equal(derive(32), TEE_SUCCESS);
+    assert.equal(derive(32, 16), TEE_SUCCESS);
+    assert.equal(keys[0], keys[1]);
+    assert.notEqual(keys[0], keys[2]);
+    assert.notEqual(keys[0], Array.from({ length: 32 }, () => 0).join());
+    assert.equal(derive(15), TEE_ERROR_BAD_PARAMETERS);
+    assert.equal(derive(33), TEE_ERROR_BAD_PARAMETERS);
+    assert.equal(derive(32, 1025), TEE_ERROR_BAD_PARAMETERS);
+    assert.equal(derive(32, 0, true), TEE_ERROR_SECURITY);
+  });
+
+  it('takes entropy, and knows what it has not', () => {
+    const entropy = (size: number): number =>
+      fromTa(PTA_SYSTEM_ADD_RNG_ENTROPY, (slots, pages) => {
+        memory(slots[0]!, pages, size);
+        return 0x5;
+      }).ret;
+    assert.equal(entropy(8), TEE_SUCCESS);
+    assert.equal(entropy(0), TEE_ERROR_BAD_PARAMETERS);
+    assert.equal(fromTa(PTA_SYSTEM_MAP_ZI, () => 0).ret, TEE_ERROR_NOT_SUPPORTED);
+    assert.equal(fromTa(PTA_SYSTEM_MAP_TA_BINARY, () => 0).ret, TEE_ERROR_NOT_IMPLEMENTED);
+  });
+});
+
+describe('pseudo TAs', () => {
+  it('must have the flags that the core expects', () => {
+    const pta = {
+      uuid: uuidOf(1),
+      name: 'x',
+      flags: PTA_MANDATORY_FLAGS,
+      *invokeCommand() {
+        return 0;
+      },
+    };
+    assert.equal(nonConformance(pta), undefined);
+    assert.match(nonConformance({ ...pta, flags: 0 })!, /mandatory/);
+    assert.match(nonConformance({ ...pta, flags: PTA_MANDATORY_FLAGS | 0x400 })!, /not allowed/);
+    assert.match(nonConformance({ ...pta, name: '' })!, /name/);
+  });
+});

@@ -1,0 +1,96 @@
+/**
+ * The end of a run: from the first rest to an empty system, with a question at each stage.
+ *
+ * 1. The scenario comes to rest. Last orders: who is hostile behaves from now on, that is, answers
+ *    what it was given and serves, or leaves.
+ * 2. Without a supplicant on the privileged device one is started that knows no bugs, so that whoever
+ *    waits for an answer gets one. It must be able to open the device, and nobody may be stuck.
+ * 3. Every process is killed. All must go, and nothing may be left behind.
+ * 4. Both devices are opened and closed once more.
+ */
+import { O_RDWR, SIGKILL } from '../abi/fcntl.ts';
+import { formatErrno } from '../abi/errno.ts';
+import { withoutQuirks } from '../box/profiles.ts';
+import type { Complaint } from './findings.ts';
+import { heldBy } from './held.ts';
+import type { Held } from './held.ts';
+import { cannotOpen, endless, halted, leaks, stuck, unkillable } from './oracles.ts';
+import type { Run } from './run.ts';
+import { EndlessRun } from './strategies.ts';
+
+const CLIENT_DEVICE = '/dev/tee0';
+const SUPPLICANT_DEVICE = '/dev/teepriv0';
+
+/** What is asked when the box has come to rest. */
+type Question = () => readonly Complaint[];
+
+/** Does something, and gives the question that comes after. */
+type Stage = (run: Run, before: Held) => Question;
+
+const STAGES: readonly Stage[] = [
+  () => () => [],
+  lastOrders,
+  serve,
+  killAll,
+  (run) => reopen(run, CLIENT_DEVICE),
+  (run) => reopen(run, SUPPLICANT_DEVICE),
+];
+
+/**
+ * Runs a scenario that has been started to its end, and says what was wrong.
+ * @param before what the box held before it was started.
+ */
+export function judge(run: Run, before: Held): readonly Complaint[] {
+  const complaints: Complaint[] = [];
+  for (const stage of STAGES) {
+    const ask = stage(run, before);
+    try {
+      run.settle();
+    } catch (error) {
+      if (error instanceof EndlessRun) return [...complaints, endless(error)];
+      throw error;
+    }
+    if (run.box.halted !== undefined) return [...complaints, ...halted(run)];
+    complaints.push(...ask());
+  }
+  return complaints;
+}
+
+function lastOrders(run: Run): Question {
+  run.lastOrders();
+  return () => [];
+}
+
+function serve(run: Run): Question {
+  const { box } = run;
+  if (box.kernel.openFiles().some(({ file }) => file.path === SUPPLICANT_DEVICE)) {
+    return () => stuck(run);
+  }
+  let ready = false;
+  box.startSupplicant({
+    switches: withoutQuirks(box.profile).userland,
+    device: SUPPLICANT_DEVICE,
+    onReady: () => {
+      ready = true;
+    },
+  });
+  return () => [
+    ...(ready ? [] : [cannotOpen(SUPPLICANT_DEVICE, 'by the next supplicant')]),
+    ...stuck(run),
+  ];
+}
+
+function killAll(run: Run, before: Held): Question {
+  const { processes } = run.box.kernel;
+  for (const { pid } of processes.alive) processes.kill(pid, SIGKILL);
+  return () => [...unkillable(run), ...leaks(before, heldBy(run.box))];
+}
+
+function reopen(run: Run, path: string): Question {
+  let fd = 0;
+  run.program('probe', function* ({ sys }) {
+    fd = yield* sys.open(path, O_RDWR);
+    if (fd >= 0) yield* sys.close(fd);
+  });
+  return () => (fd >= 0 ? [] : [cannotOpen(path, `after everybody has gone: ${formatErrno(fd)}`)]);
+}

@@ -1,0 +1,116 @@
+/**
+ * One run of a scenario, under one schedule: the box, and what the parts of a scenario start on it.
+ * Everything is stepped synchronously; a run ends when nothing can run any more and no timer is left.
+ */
+import { EXIT_OUT_OF_MEMORY, takeAllPages } from './faults.ts';
+import { SIGKILL } from '../abi/fcntl.ts';
+import type { Box } from '../box/box.ts';
+import { OutOfMemory } from '../linux/process/program-memory.ts';
+import { Program } from '../linux/process/program.ts';
+import type { ProgramMain } from '../linux/process/program.ts';
+import type { ProcessOptions } from '../linux/process/user-process.ts';
+import type { Co, Task } from '../sched/task.ts';
+
+/** Steps of its own that a fault lets pass before it strikes, at most. */
+const MOST_DELAY = 64;
+
+export class Run {
+  readonly box: Box;
+  /** Tasks of the system itself, which were there before the scenario. */
+  readonly ofSystem: ReadonlySet<Task>;
+  readonly #lastOrders: (() => void)[] = [];
+
+  /** Takes over the box's loop: nothing runs until `settle`. */
+  constructor(box: Box) {
+    this.box = box;
+    box.sched.ownLoop(() => {});
+    this.ofSystem = new Set(box.sched.tasks);
+  }
+
+  /** A number from 0 to n-1, where 0 is nothing special. */
+  choose(n: number, label: string): number {
+    return this.box.sched.choose(n, label);
+  }
+
+  /** One of several, the first being nothing special. */
+  oneOf<T>(items: readonly T[], label: string): T {
+    return items[this.choose(items.length, label)]!;
+  }
+
+  // --- who is there
+  /** A program of root's. When its heap cannot grow it exits, as if C had checked malloc(). */
+  program(name: string, main: ProgramMain, options: Partial<ProcessOptions> = {}): Program {
+    return Program.start(this.box.kernel, { name, ...options }, function* (program) {
+      try {
+        return yield* main(program);
+      } catch (error) {
+        if (error instanceof OutOfMemory) return EXIT_OUT_OF_MEMORY;
+        throw error;
+      }
+    });
+  }
+
+  /** Code of the kernel, on a task of its own that has to come to an end. */
+  kernelTask(name: string, body: Co<unknown>): Task {
+    return this.box.sched.spawn(name, body);
+  }
+
+  // --- what goes wrong
+  /** Somebody, or nobody, is killed at some moment. */
+  killSomebody(victims: readonly Program[]): void {
+    const victim = [undefined, ...victims][this.choose(victims.length + 1, 'kill')];
+    if (victim === undefined) return;
+    const { kernel } = this.box;
+    this.#fault(`kill ${victim.process.name}`, function* () {
+      kernel.processes.kill(victim.pid, SIGKILL);
+    });
+  }
+
+  /** Perhaps the kernel has no free page for a while. */
+  fillPages(): void {
+    if (this.choose(4, 'fill the page pool') !== 3) return;
+    const wait = (): Co<void> => this.#delay('free the pages');
+    const { pages } = this.box.kernel;
+    this.#fault('hoarder', function* () {
+      const giveBack = takeAllPages(pages);
+      yield* wait();
+      giveBack();
+    });
+  }
+
+  #fault(name: string, strike: () => Co<void>): void {
+    const delay = (): Co<void> => this.#delay(name);
+    this.box.sched.spawn(
+      name,
+      (function* () {
+        yield* delay();
+        yield* strike();
+      })(),
+    );
+  }
+
+  *#delay(label: string): Co<void> {
+    for (let n = this.choose(MOST_DELAY, label); n > 0; n--) yield* this.box.sched.point();
+  }
+
+  // --- the end
+  /** Calls `fn` when the scenario has come to rest: who is hostile behaves from then on. */
+  atLastOrders(fn: () => void): void {
+    this.#lastOrders.push(fn);
+  }
+
+  lastOrders(): void {
+    for (const fn of this.#lastOrders) fn();
+  }
+
+  /**
+   * Steps the box until nothing can run and no timer is left, or it has stopped.
+   * @throws EndlessRun; Error for a scenario that is not synchronous.
+   */
+  settle(): void {
+    if (this.box.sched.runReady() === 'host') {
+      const name = this.box.sched.awaited?.name ?? 'a task';
+      throw new Error(`${name} awaits a promise: a scenario must not, nor its TAs`);
+    }
+  }
+}
