@@ -2,8 +2,30 @@
 import type { File } from '../linux/process/file.ts';
 import { dataOf } from '../linux/tee/optee/context.ts';
 import type { TeeContext } from '../linux/tee/tee-context.ts';
-import type { Box } from './box.ts';
-import type { CallLine, PoolLine } from './statistics.ts';
+import type { Kernel } from '../linux/process/kernel.ts';
+import type { Program } from '../linux/process/program.ts';
+import type { TeeSubsystem } from '../linux/tee/tee-subsystem.ts';
+import type { OpteeOs } from '../optee-os/optee-os.ts';
+import type { Halt } from '../sched/halt.ts';
+import type { Cause } from '../trace/events.ts';
+import type { CallLine, CauseLine, PoolLine } from './statistics.ts';
+
+/** What is counted: the parts of a box. */
+export interface Counted {
+  readonly kernel: Kernel;
+  readonly tee: TeeSubsystem;
+  readonly opteeOs: OpteeOs;
+  readonly supplicant: Program | undefined;
+}
+
+/** What a report is made from: a box. */
+export interface Reported extends Counted {
+  readonly profile: { readonly name: string };
+  readonly seed: number;
+  readonly statistics: Pick<Report, 'calls' | 'pools' | 'causes'>;
+  readonly baseline: Usage;
+  readonly halted: Halt | undefined;
+}
 
 /** Something that is still there and should not be. */
 export interface Leak {
@@ -20,6 +42,7 @@ export interface Usage {
   readonly taRamBytes: number;
   readonly shm: number;
   readonly contexts: number;
+  /** Page frames beyond the memory of living programs. */
   readonly pages: number;
   readonly pins: number;
 }
@@ -29,14 +52,15 @@ export interface Report {
   readonly seed: number;
   readonly calls: readonly CallLine[];
   readonly pools: readonly PoolLine[];
+  readonly causes: readonly CauseLine[];
   readonly leaks: readonly Leak[];
   readonly halted: string | undefined;
 }
 
-const liveContexts = (box: Box): readonly TeeContext[] => [...box.tee.contexts];
+const liveContexts = (box: Counted): readonly TeeContext[] => [...box.tee.contexts];
 
 /** What is in use now. */
-export function usageOf(box: Box): Usage {
+export function usageOf(box: Counted): Usage {
   const secure = box.opteeOs.usage();
   const { pages } = box.kernel;
   const devices = box.tee.devices;
@@ -47,7 +71,8 @@ export function usageOf(box: Box): Usage {
     taRamBytes: secure.taRamBytes,
     shm: devices.reduce((sum, teedev) => sum + teedev.idr.size, 0),
     contexts: liveContexts(box).length,
-    pages: pages.usedPages,
+    // A living program's own memory is no leak.
+    pages: box.kernel.processes.alive.reduce((n, { mm }) => n - mm.mm.rss, pages.usedPages),
     pins: pages.pinsOutstanding,
   };
 }
@@ -56,7 +81,11 @@ export function usageOf(box: Box): Usage {
  * What is in use beyond the baseline, with owners where one is known.
  * @param native files that native programs hold, which the kernel's tables do not know.
  */
-export function leaksOf(box: Box, before: Usage, native: readonly File[] = []): readonly Leak[] {
+export function leaksOf(
+  box: Counted,
+  before: Usage,
+  native: readonly File[] = [],
+): readonly Leak[] {
   const now = usageOf(box);
   const leaks: Leak[] = [];
   for (const ctx of liveContexts(box)) {
@@ -78,18 +107,32 @@ export function leaksOf(box: Box, before: Usage, native: readonly File[] = []): 
 
 const ownerOf = (ctx: TeeContext): string => `${ctx.teedev.name} context ${ctx.serial}`;
 
-export function reportOf(box: Box, native: readonly File[] = []): Report {
+export function reportOf(box: Reported, native: readonly File[] = []): Report {
   return {
     profile: box.profile.name,
     seed: box.seed,
     calls: box.statistics.calls,
     pools: box.statistics.pools,
+    causes: box.statistics.causes,
     leaks: leaksOf(box, box.baseline, native),
     halted: box.halted === undefined ? undefined : `${box.halted.kind}: ${box.halted.text}`,
   };
 }
 
 const us = (n: number): string => (n >= 100 ? n.toFixed(0) : n.toFixed(1));
+
+function causeText(cause: Cause, count: number): string {
+  const { code, layer, text, object, requested, available, limit, hint } = cause;
+  const facts = [
+    object,
+    requested === undefined ? undefined : `asked for ${requested}`,
+    available === undefined ? undefined : `there is ${available}`,
+    limit,
+  ].filter((fact) => fact !== undefined);
+  const detail = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
+  const times = count === 1 ? '' : ` ${count}×`;
+  return `${code}${times} [${layer}] ${text}${detail}${hint === undefined ? '' : ` — ${hint}`}`;
+}
 
 /** The report as lines for a person. */
 export function formatReport(report: Report): string {
@@ -104,6 +147,7 @@ export function formatReport(report: Report): string {
   for (const { pool, highWater, limit, unit } of report.pools) {
     lines.push(`   pool ${pool.padEnd(19)} ${highWater} of ${limit} ${unit} at most`);
   }
+  for (const { cause, count } of report.causes) lines.push(`   why ${causeText(cause, count)}`);
   if (report.leaks.length === 0) lines.push('   nothing leaked');
   for (const { what, count, owner } of report.leaks) {
     lines.push(`   LEAK ${what}: ${count} (${owner})`);

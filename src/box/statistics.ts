@@ -4,9 +4,11 @@
  */
 import { TEE_IOCTLS } from '../abi/tee.ts';
 import { codeName } from '../abi/layout.ts';
-import type { TraceEvent } from '../trace/events.ts';
+import type { Cause, TraceEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 
+/** Different reasons kept; more are only in the trace. */
+const CAUSES = 32;
 /** Latencies kept for the median of one kind of call; later ones replace them in turn. */
 const SAMPLES = 1024;
 
@@ -24,6 +26,12 @@ export interface PoolLine {
   readonly highWater: number;
   readonly limit: number;
   readonly unit: string;
+}
+
+/** Why errors were returned, the same reason counted once. */
+export interface CauseLine {
+  readonly cause: Cause;
+  readonly count: number;
 }
 
 class CallCounter {
@@ -48,6 +56,7 @@ class CallCounter {
 export class Statistics {
   readonly #calls = new Map<string, CallCounter>();
   readonly #pools = new Map<string, { highWater: number; limit: number; unit: string }>();
+  readonly #causes = new Map<string, { cause: Cause; count: number }>();
   /** When each task entered its call. */
   readonly #entered = new Map<number, number>();
 
@@ -69,10 +78,15 @@ export class Statistics {
     return [...this.#pools].map(([pool, line]) => ({ pool, ...line }));
   }
 
+  get causes(): readonly CauseLine[] {
+    return [...this.#causes.values()];
+  }
+
   #see(event: TraceEvent): void {
     if (event.name === 'ioctl.enter') this.#entered.set(event.task, event.timeNs);
     else if (is(event, 'ioctl.exit')) this.#exit(event);
     else if (is(event, 'pool')) this.#pool(event);
+    else if (is(event, 'cause')) this.#cause(event);
   }
 
   #exit(event: TraceEvent<'ioctl.exit'>): void {
@@ -82,6 +96,13 @@ export class Statistics {
     if (counter === undefined) this.#calls.set(name, (counter = new CallCounter()));
     const enteredNs = this.#entered.get(event.task) ?? event.timeNs;
     counter.add(event.timeNs - enteredNs, result < 0);
+  }
+
+  #cause({ args }: TraceEvent<'cause'>): void {
+    const key = `${args.layer} ${args.code} ${args.text}`;
+    const known = this.#causes.get(key);
+    if (known !== undefined) known.count += 1;
+    else if (this.#causes.size < CAUSES) this.#causes.set(key, { cause: args, count: 1 });
   }
 
   #pool({ args }: TraceEvent<'pool'>): void {

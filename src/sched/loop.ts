@@ -3,7 +3,21 @@
  * live clock. It starts by itself when work appears, unless somebody owns it (the supervisor of
  * native programs, a search that steps the box synchronously).
  */
-import type { Scheduler } from './scheduler.ts';
+import type { Clock } from './clock.ts';
+import type { Halt } from './halt.ts';
+import type { Task } from './task.ts';
+
+/** What the loop needs of its scheduler. */
+export interface Driven {
+  readonly clock: Clock;
+  readonly halted: Halt | undefined;
+  readonly awaited: Task | undefined;
+  readonly nextTimerNs: number | undefined;
+  runReady(): 'idle' | 'host' | 'halted';
+  resumeAwaited(): void;
+  releaseAwaited(whenSettled: Promise<void>): void;
+  settleHalted(): void;
+}
 
 /** The turns of the outside's event loop; a Host has them. */
 export interface Outside {
@@ -16,7 +30,7 @@ const FOREIGN_TURNS = 8;
 const FOREIGN_MICROTASKS = 64;
 
 export class Loop {
-  readonly #sched: Scheduler;
+  readonly #sched: Driven;
   readonly #outside: Outside;
   #driving = false;
   #owned = false;
@@ -24,7 +38,7 @@ export class Loop {
   #again = false;
   #wake: (() => void) | undefined;
 
-  constructor(sched: Scheduler, outside: Outside) {
+  constructor(sched: Driven, outside: Outside) {
     this.#sched = sched;
     this.#outside = outside;
   }

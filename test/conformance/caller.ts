@@ -192,11 +192,7 @@ export class Caller {
   }
 
   /** @param params what the supplicant offers room with. */
-  async supplRecv(
-    fd: number,
-    params: readonly UserParam[],
-    buf?: BufOverride,
-  ): Promise<SuppReply> {
+  async supplRecv(fd: number, params: readonly UserParam[], buf?: BufOverride): Promise<SuppReply> {
     const arg = abi.TeeIoclSuppRecvArg;
     const view = encode(arg.byteLength, params);
     arg.numParams.set(view, 0, params.length);

@@ -72,7 +72,12 @@ export function shmAlloc({ conforms }: Suite): void {
     const { caller, fd } = await c.client();
     for (let round = 0; round < 3; round++) {
       const shm = await caller.shmAlloc(fd, PAGE);
-      const at = await caller.process.mmap({ length: PAGE, prot: RW, flags: MAP_SHARED, fd: shm.fd });
+      const at = await caller.process.mmap({
+        length: PAGE,
+        prot: RW,
+        flags: MAP_SHARED,
+        fd: shm.fd,
+      });
       assert.ok((await caller.process.peek(at, PAGE)).every((byte) => byte === 0));
       await caller.process.poke(at, new Uint8Array(PAGE).fill(0xa5));
       await caller.process.munmap(at, PAGE);

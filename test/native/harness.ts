@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { after, it } from 'node:test';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Report } from '../../src/box/report.ts';
 import type { NativeTestName } from './points.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -22,6 +23,8 @@ export const COUNTER_TA = here('counter-ta.ts');
 
 /** Longest that a run may take before it counts as hung, milliseconds. */
 const HUNG_MS = 30_000;
+
+const NO_SUPPLICANT = ['--supplicant', 'none'];
 
 /** How a process ended, and what it wrote. */
 export interface Ran {
@@ -38,6 +41,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Run all of it, teebox included, as this user. */
   readonly uid?: number;
+  /** Let teebox write its report. */
+  readonly report?: boolean;
 }
 
 /** A directory that goes with the test file's process; other users can reach it. */
@@ -143,26 +148,32 @@ export function teebox(args: readonly string[], options: RunOptions = {}): Promi
 
 export const TEEBOX_COMMAND = [process.execPath, TEEBOX] as const;
 
-/** `teebox run -q` of a program. */
+/** `teebox run` of a program. */
 export function run(program: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { options: own = ['--supplicant', 'none'] } = options;
-  return teebox(['run', '-q', '--ta', TEST_TA, ...own, '--', ...program], options);
+  const { options: own = NO_SUPPLICANT, report = false } = options;
+  const quiet = report ? [] : ['-q'];
+  return teebox(['run', ...quiet, '--ta', TEST_TA, ...own, '--', ...program], options);
 }
 
 /** What a program must print. */
 export const expected = (name: string): string =>
   readFileSync(join(PROGRAMS, `${name}.out`), 'utf8');
 
-/** Runs one theme and compares all that it says. @param facts the name of the `.out` file. */
+/** Runs one theme, compares all that it says, and looks for what is left of it in the box. */
 export async function checkTheme(
   theme: string,
-  { facts = theme, program = programs, ...options }: ThemeOptions = {},
+  { facts = theme, program = programs, options = NO_SUPPLICANT }: ThemeOptions = {},
 ): Promise<void> {
-  const ran = await run([program, theme], options);
-  assert.deepEqual(ran, { code: 0, stdout: expected(facts), stderr: '' });
+  const ran = await run([program, theme], { options: ['--json', ...options], report: true });
+  assert.equal(ran.stdout, expected(facts), ran.stderr);
+  assert.equal(ran.code, 0, ran.stderr);
+  const report: Pick<Report, 'leaks'> = JSON.parse(ran.stderr.trimEnd().split('\n').at(-1) ?? '');
+  assert.deepEqual(report.leaks, []);
 }
 
-export interface ThemeOptions extends RunOptions {
+export interface ThemeOptions {
+  /** The name of the `.out` file; the theme's by default. */
   readonly facts?: string;
   readonly program?: string;
+  readonly options?: readonly string[];
 }

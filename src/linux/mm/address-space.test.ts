@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { PROT_READ } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, pa, va } from '../../machine/address.ts';
 import { SECURE } from '../../machine/bus.ts';
+import { BoxHalted } from '../../sched/halt.ts';
 import { FAULT, SCATTERED } from './address-space.ts';
 import { MIGRATE_MOVABLE } from './migrate-type.ts';
 import { AT, BASE, MIB, bytes, leakFree, makeMemory, mapAt, readBack } from './testing.ts';
@@ -70,6 +71,18 @@ describe('user copies', () => {
     assert.equal(space.load(AT, 1, 'read'), FAULT);
     assert.equal(space.fault(AT, 'read'), 'SIGBUS');
     assert.match(sched.trace.lastCause?.text ?? '', /closed to the normal world/);
+  });
+
+  it('stop the kernel when it must copy such a page itself', () => {
+    const { machine, sched, addressSpace } = makeMemory();
+    const space = addressSpace();
+    mapAt(space, 1);
+    space.write(va(AT), bytes(1));
+    const index = space.load(AT, 1, 'read');
+    const child = space.fork();
+    machine.bus.protect(pa(BASE + index), PAGE_SIZE, SECURE);
+    assert.throws(() => child?.write(va(AT), bytes(2)), BoxHalted);
+    assert.match(sched.halted?.text ?? '', /synchronous external abort: cpu: read of/);
   });
 
   it(

@@ -118,7 +118,7 @@ function copyPage(
 
 /** copy_user_highpage() */
 export function copyFrame(mm: MmStruct, to: number, from: number): void {
-  const { frames, port } = mm.pages;
-  const source = port.bytes(frames.address(from), PAGE_SIZE, 'read');
-  port.bytes(frames.address(to), PAGE_SIZE, 'write').set(source);
+  const { pages } = mm;
+  const source = pages.kernelBytes(pages.frames.address(from), PAGE_SIZE, 'read');
+  pages.kernelBytes(pages.frames.address(to), PAGE_SIZE, 'write').set(source);
 }

@@ -117,11 +117,13 @@ describe('pin_user_pages_fast', () => {
 
   it(
     'is refused by rights that the mapping does not have',
-    pinning(({ space, at, page }) => {
+    pinning(({ box, space, at, page }) => {
       space.mprotect(page(1), PAGE_SIZE, PROT_READ);
       space.mprotect(page(2), PAGE_SIZE, PROT_WRITE);
       space.mprotect(page(3), PAGE_SIZE, PROT_NONE);
       assert.equal(space.pin(page(1), 1, WRITE), -EFAULT);
+      const cause = box.sched.trace.lastCause;
+      assert.match(cause?.text ?? '', /cannot be pinned: the mapping is not writable/);
       assert.equal(space.pin(page(3), 1, {}), -EFAULT);
       assert.equal(space.pin(page(2), 1, {}), -EFAULT);
       pinned(space.pin(page(1), 1, {})).unpin();

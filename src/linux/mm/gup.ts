@@ -4,8 +4,8 @@
  * Upstream counterpart: mm/gup.c, pin_user_pages_fast(). As there, what the page table maps with
  * the rights that are asked for is pinned without a look at the VMAs; only what is missing goes
  * the slow way, which asks them. So a page that a write copied out of a pfn mapping can be pinned.
- * Left out: FOLL_LONGTERM's migration (neither CMA nor ZONE_MOVABLE are populated yet), FOLL_FORCE,
- * FOLL_NOFAULT, the end of a slow pin by a fatal signal.
+ * Left out: FOLL_LONGTERM's migration out of CMA and ZONE_MOVABLE (a kernel has neither by default),
+ * FOLL_FORCE, FOLL_NOFAULT, the end of a slow pin by a fatal signal.
  */
 import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { PAGE_SIZE, pageStart } from '../../machine/address.ts';
@@ -43,6 +43,24 @@ class PinnedFrames implements PinnedPages {
   }
 }
 
+/** Why a page cannot be pinned. */
+interface PinError {
+  readonly code: '-EFAULT' | '-ENOMEM';
+  readonly errno: number;
+  readonly text: string;
+}
+
+const fault = (text: string): PinError => ({ code: '-EFAULT', errno: -EFAULT, text });
+const noMemory = (text: string): PinError => ({ code: '-ENOMEM', errno: -ENOMEM, text });
+
+const OUTSIDE = fault('the range is not user space');
+const UNMAPPED = fault('nothing is mapped there');
+const PFN_MAPPED = fault('it is a mapping of physical memory (VM_IO | VM_PFNMAP)');
+const NOT_WRITABLE = fault('the mapping is not writable');
+const NOT_READABLE = fault('the mapping is not readable');
+const NO_PAGE = noMemory('the kernel has no page left for it');
+const OVERFLOW = noMemory('the page is pinned too often');
+
 /** A pin under way. */
 interface PinRequest {
   readonly mm: MmStruct;
@@ -66,20 +84,26 @@ export function pinUserPagesFast(
   flags: GupFlags,
 ): PinnedPages | number {
   const allocator = mm.pages;
-  const from = pageStart(start);
-  mm.hasPinned = true;
-  if (!mm.accessOk(from, count * PAGE_SIZE)) return -EFAULT;
-  const first = from / PAGE_SIZE;
+  const first = pageStart(start) / PAGE_SIZE;
   const pages = new Array<Pa>(Math.min(count, allocator.frames.count));
   const write = flags.write ?? false;
   const request: PinRequest = { mm, first, end: first + count, write, pages, got: 0 };
   const before = allocator.pinsOutstanding;
-  pinMapped(request);
-  const error = request.got < count ? pinSlow(request) : 0;
-  if (request.got === 0 && error < 0) return error;
+  mm.hasPinned = true;
+  const error = pin(request);
   pages.length = request.got;
+  if (error !== undefined) explain(request, error);
+  if (error !== undefined && request.got === 0) return error.errno;
   account(allocator, before);
   return new PinnedFrames(allocator, pages);
+}
+
+/** internal_get_user_pages_fast() */
+function pin(request: PinRequest): PinError | undefined {
+  const { mm, first, end } = request;
+  if (!mm.accessOk(first * PAGE_SIZE, (end - first) * PAGE_SIZE)) return OUTSIDE;
+  pinMapped(request);
+  return first + request.got < end ? pinSlow(request) : undefined;
 }
 
 /**
@@ -117,37 +141,37 @@ function pinLeaf(request: PinRequest, ptes: Uint32Array, index: number, count: n
   return done;
 }
 
-/** __get_user_pages(): page by page, faulting in what is missing. Returns 0 or why it ended. */
-function pinSlow(request: PinRequest): number {
+/** __get_user_pages(): page by page, faulting in what is missing. */
+function pinSlow(request: PinRequest): PinError | undefined {
   const { mm, first, end, write } = request;
   let vma: Vma | undefined;
   for (let page = first + request.got; page < end; page++) {
     if (vma === undefined || page >= vma.endPage) {
       vma = mm.vmas.find(page * PAGE_SIZE);
-      if (vma === undefined || !mayPin(vma, write)) return -EFAULT;
+      if (vma === undefined) return UNMAPPED;
+      const refused = checkVmaFlags(vma, write);
+      if (refused !== undefined) return refused;
     }
-    const error = faultIn(mm, vma, page, write);
-    if (error < 0) return error;
+    if (!faultIn(mm, vma, page, write)) return NO_PAGE;
     const frame = pteFrame(mm.table.get(page));
-    if (!tryGrabPage(mm.pages, frame)) return -ENOMEM;
+    if (!tryGrabPage(mm.pages, frame)) return OVERFLOW;
     request.pages[request.got] = mm.pages.frames.address(frame);
     request.got += 1;
   }
-  return 0;
+  return undefined;
 }
 
-/** check_vma_flags() */
-function mayPin(vma: Vma, write: boolean): boolean {
-  return !vma.pfnMapped && (write ? vma.writable : vma.readable);
+function checkVmaFlags(vma: Vma, write: boolean): PinError | undefined {
+  if (vma.pfnMapped) return PFN_MAPPED;
+  if (write) return vma.writable ? undefined : NOT_WRITABLE;
+  return vma.readable ? undefined : NOT_READABLE;
 }
 
-/** faultin_page() until follow_page_pte() is content with the entry. */
-function faultIn(mm: MmStruct, vma: Vma, page: number, write: boolean): number {
-  const error =
-    handleMmFault(mm, vma, page, write ? 'write' : 'read') ??
-    (mustUnshare(mm, mm.table.get(page)) ? handleMmFault(mm, vma, page, 'unshare') : undefined);
-  if (error === undefined) return 0;
-  return error === 'OOM' ? -ENOMEM : -EFAULT;
+/** faultin_page() until follow_page_pte() is content; false when memory has run out. */
+function faultIn(mm: MmStruct, vma: Vma, page: number, write: boolean): boolean {
+  if (handleMmFault(mm, vma, page, write ? 'write' : 'read') !== undefined) return false;
+  if (!mustUnshare(mm, mm.table.get(page))) return true;
+  return handleMmFault(mm, vma, page, 'unshare') === undefined;
 }
 
 /** gup_must_unshare(): an anonymous page that fork has shared is not pinned as it is. */
@@ -174,6 +198,19 @@ function unpinPage(allocator: PageAllocator, page: Pa): void {
   frames.refs[frame]! -= GUP_PIN_COUNTING_BIAS;
   allocator.vmstat.nr_foll_pin_released += 1;
   if (frames.refs[frame] === 0) allocator.releaseFrame(frame);
+}
+
+function explain(request: PinRequest, error: PinError): void {
+  const { mm, first, end, got } = request;
+  const at = ((first + got) * PAGE_SIZE).toString(16);
+  mm.pages.sched.trace.cause('linux', {
+    layer: 'linux/mm',
+    code: error.code,
+    text: `the page at 0x${at} cannot be pinned: ${error.text}`,
+    object: 'pin_user_pages_fast',
+    requested: (end - first) * PAGE_SIZE,
+    available: got * PAGE_SIZE,
+  });
 }
 
 function account(allocator: PageAllocator, before: number): void {

@@ -82,7 +82,7 @@ export class MmStruct {
   }
 
   /**
-   * A frame for a private page of `vma`, not zeroed, flagged as exclusively anonymous; -1 when
+   * A frame for a private page, not zeroed, flagged as exclusively anonymous; -1 when
    * memory has run out. It follows the frame of the page before, if that is still free: user
    * buffers then tend to be physically contiguous, as they are on a fresh system.
    */

@@ -5,9 +5,10 @@
  * after it was freed, stops the box as a kernel BUG.
  * Left out: reclaim, CMA, watermarks (the last free page is given out), compound pages, NUMA.
  */
-import { PAGE_SIZE } from '../../machine/address.ts';
+import { PAGE_SIZE, roundUp } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
-import type { BusPort } from '../../machine/bus.ts';
+import { BusFault } from '../../machine/bus.ts';
+import type { Access, BusPort } from '../../machine/bus.ts';
 import type { Region } from '../../machine/machine.ts';
 import type { Scheduler } from '../../sched/scheduler.ts';
 import { MAX_PAGE_ORDER, MIGRATE_MOVABLE, MIGRATE_UNMOVABLE } from './migrate-type.ts';
@@ -137,9 +138,19 @@ export class PageAllocator {
     for (let frame = first; frame < first + pages; frame++) this.putFrame(frame);
   }
 
-  /** Zeroes whole pages. @throws BusFault when they are not the normal world's. */
+  /** Zeroes whole pages. */
   zero(address: Pa, bytes: number): void {
-    this.port.bytes(address, Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE, 'write').fill(0);
+    this.kernelBytes(address, roundUp(bytes, PAGE_SIZE), 'write').fill(0);
+  }
+
+  /** Memory as the kernel itself reaches it. A page that is closed to it stops the box. */
+  kernelBytes(address: Pa, length: number, access: Access): Uint8Array<ArrayBuffer> {
+    try {
+      return this.port.bytes(address, length, access);
+    } catch (error) {
+      if (!(error instanceof BusFault)) throw error;
+      throw this.sched.halt('kernel BUG', `synchronous external abort: ${error.message}`, error);
+    }
   }
 
   // --- references

@@ -54,8 +54,8 @@ THEME(kills)
 	end("then killed", pid, SIGKILL);
 	int first = waiting_child(), second = waiting_child();
 	end("the first of two", first, SIGKILL);
-	check_increment(client, 1);
 	end("the second", second, SIGKILL);
+	check_increment(client, 1);
 	/* More than there are secure threads: each must be given back. */
 	for (int i = 0; i < 12; i++) {
 		pid = waiting_child();

@@ -39,12 +39,14 @@ static int connect_supplicant(void)
 	return fd;
 }
 
-/* Serves until it is killed; tells the parent of the first request. */
+/* Serves until it is killed; writes a byte when it is there and one for each request. */
 static int serving_child(int tell, bool answers)
 {
 	int pid = fork();
-	if (pid != 0)
+	if (pid != 0) {
+		close(tell);
 		return pid;
+	}
 	int fd = connect_supplicant();
 	struct request request;
 	need(write(tell, "", 1) == 1, "write");
