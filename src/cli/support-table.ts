@@ -1,16 +1,22 @@
 /** The rooms' support rows in one table, as text and as the support page. */
 import type { SupportRow } from '../abi/support.ts';
+import { MM_SUPPORT } from '../linux/mm/support.ts';
 import { PROCESS_SUPPORT } from '../linux/process/support.ts';
 import { OPTEE_SUPPORT } from '../linux/tee/optee/support.ts';
 import { TEE_SUPPORT } from '../linux/tee/support.ts';
 import { NATIVE_SUPPORT } from '../native/support.ts';
+import { OPTEE_OS_SUPPORT } from '../optee-os/support.ts';
+import { GP_SUPPORT } from '../ta/gp/support.ts';
 import { SUPPORT as USERLAND_SUPPORT } from '../userland/support.ts';
 
 export const SUPPORT: readonly SupportRow[] = [
   ...TEE_SUPPORT,
   ...OPTEE_SUPPORT,
-  ...PROCESS_SUPPORT,
+  ...OPTEE_OS_SUPPORT,
+  ...GP_SUPPORT,
   ...USERLAND_SUPPORT,
+  ...PROCESS_SUPPORT,
+  ...MM_SUPPORT,
   ...NATIVE_SUPPORT,
 ];
 

@@ -83,6 +83,7 @@ export const POINTS = [
     point: 'the death of a supplicant fails its requests, and another can take its place',
     test: 'supplicant',
   },
+  { point: 'the supplicant may be a native program', test: 'native supplicant' },
   // The command line
   { point: 'arguments, environment, directory and files pass through', test: 'program' },
   { point: 'exit codes and deaths by signal pass through', test: 'exit codes' },

@@ -15,6 +15,9 @@ import type { Vma } from './vma.ts';
 /** `unshare` makes an anonymous page exclusive for a read-only pin (FAULT_FLAG_UNSHARE). */
 export type FaultKind = Access | 'unshare';
 
+/** VM_FAULT_OOM, or that all went well. */
+type Outcome = 'OOM' | undefined;
+
 /** Why a fault could not be resolved: VM_FAULT_SIGSEGV, VM_FAULT_OOM. */
 export type FaultError = 'SIGSEGV' | 'OOM';
 
@@ -30,12 +33,7 @@ const permits = (vma: Vma, access: Access): boolean =>
   access === 'write' ? vma.writable : vma.accessible;
 
 /** The VMA is known to permit what `kind` asks for. */
-export function handleMmFault(
-  mm: MmStruct,
-  vma: Vma,
-  page: number,
-  kind: FaultKind,
-): FaultError | undefined {
+export function handleMmFault(mm: MmStruct, vma: Vma, page: number, kind: FaultKind): Outcome {
   const pte = mm.table.get(page);
   if (pte === 0) return faultMissing(mm, vma, page, kind);
   if (kind === 'read' || (pte & PTE_WRITE) !== 0) return undefined;
@@ -43,19 +41,14 @@ export function handleMmFault(
 }
 
 /** do_pte_missing(); pfn mappings have all their entries from the start. */
-function faultMissing(
-  mm: MmStruct,
-  vma: Vma,
-  page: number,
-  kind: FaultKind,
-): FaultError | undefined {
+function faultMissing(mm: MmStruct, vma: Vma, page: number, kind: FaultKind): Outcome {
   if (vma.shmem !== undefined) return faultShared(mm, vma, page);
   if (kind === 'write') return newAnonPage(mm, page);
   mm.mapSpecial(page, mm.pages.zeroFrame, PTE_USER);
   return undefined;
 }
 
-function faultShared(mm: MmStruct, vma: Vma, page: number): FaultError | undefined {
+function faultShared(mm: MmStruct, vma: Vma, page: number): Outcome {
   const frame = vma.shmem!.frame(vma.shmemIndex(page));
   if (frame < 0) return 'OOM';
   mm.pages.getFrame(frame);
@@ -64,7 +57,7 @@ function faultShared(mm: MmStruct, vma: Vma, page: number): FaultError | undefin
 }
 
 /** do_anonymous_page() for a write. */
-function newAnonPage(mm: MmStruct, page: number): FaultError | undefined {
+function newAnonPage(mm: MmStruct, page: number): Outcome {
   const frame = mm.allocAnon(page);
   if (frame < 0) return 'OOM';
   mm.zeroFrame(frame);
@@ -76,12 +69,7 @@ function newAnonPage(mm: MmStruct, page: number): FaultError | undefined {
  * do_wp_page(): the page is there, and may be read only. Entries of shared mappings are as writable
  * as their VMA, so that only private ones come here.
  */
-function faultReadOnly(
-  mm: MmStruct,
-  page: number,
-  pte: number,
-  kind: FaultKind,
-): FaultError | undefined {
+function faultReadOnly(mm: MmStruct, page: number, pte: number, kind: FaultKind): Outcome {
   const write = kind === 'write';
   if (!reusable(mm, pte)) return copyPage(mm, page, pte, write);
   if (write) mm.changePte(page, pte | PTE_WRITE);
@@ -100,12 +88,7 @@ function reusable(mm: MmStruct, pte: number): boolean {
 }
 
 /** wp_page_copy() */
-function copyPage(
-  mm: MmStruct,
-  page: number,
-  pte: number,
-  writable: boolean,
-): FaultError | undefined {
+function copyPage(mm: MmStruct, page: number, pte: number, writable: boolean): Outcome {
   const old = pteFrame(pte);
   const frame = mm.allocAnon(page);
   if (frame < 0) return 'OOM';

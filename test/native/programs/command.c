@@ -1,4 +1,4 @@
-/* One command of the test TA by its number, and what is left of its session and of the TA. */
+/* Commands of the test TA that do not return. */
 #include "tee.h"
 
 static struct reply run(struct client client, uint32_t command, uint32_t value)
@@ -10,13 +10,31 @@ static struct reply run(struct client client, uint32_t command, uint32_t value)
 
 THEME(command)
 {
-	need(argc == 3, "command NUMBER VALUE");
-	struct client client = connect_ta();
+	need(argc == 2, "command NUMBER");
+	fact_reply("the command", run(connect_ta(), atoi(argv[1]), 0));
+	return 0;
+}
+
+/* Commands that end the TA: its session is dead, those of others and new ones are not. */
+THEME(panics)
+{
+	static const struct {
+		const char *name;
+		uint32_t command;
+	} ends[] = {
+		{ "throws", TA_TEST_CMD_THROW },
+		{ "panics", TA_TEST_CMD_PANIC },
+		{ "awaits what never comes", TA_TEST_CMD_HANG },
+		{ "returns nonsense", TA_TEST_CMD_NONSENSE },
+	};
+	(void)argc, (void)argv;
 	struct client other = connect_ta();
-	fact_reply("the command", run(client, atoi(argv[1]), atoi(argv[2])));
-	fact_reply("the next in its session", run(client, TA_TEST_CMD_INC, 1));
-	fact("close: %s", outcome(close_session(client)));
-	fact_reply("another session", run(other, TA_TEST_CMD_INC, 1));
-	fact_reply("a new session", run(connect_ta(), TA_TEST_CMD_INC, 1));
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		struct client client = connect_ta();
+		fact_reply(ends[i].name, run(client, ends[i].command, 17));
+		fact_reply("the next in its session", run(client, TA_TEST_CMD_INC, 1));
+		fact("close: %s", outcome(close_session(client)));
+		fact_reply("another session", run(other, TA_TEST_CMD_INC, 1));
+	}
 	return 0;
 }

@@ -7,6 +7,7 @@ static const struct {
 } themes[] = {
 #define ENTRY(name) { #name, theme_##name }
 	ENTRY(abi),
+	ENTRY(answering),
 	ENTRY(args),
 	ENTRY(bad_pointers),
 	ENTRY(blocked),
@@ -21,6 +22,7 @@ static const struct {
 	ENTRY(identity),
 	ENTRY(killed_in_invoke),
 	ENTRY(kills),
+	ENTRY(panics),
 	ENTRY(paths),
 	ENTRY(profile),
 	ENTRY(race),

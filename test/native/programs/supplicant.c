@@ -39,24 +39,28 @@ static int connect_supplicant(void)
 	return fd;
 }
 
-/* Serves until it is killed; writes a byte when it is there and one for each request. */
-static int serving_child(int tell, bool answers)
+/* Serves for ever; `tell` gets a byte when it is there and one for each request, unless it is -1. */
+static void serve(int tell, bool answers)
 {
-	int pid = fork();
-	if (pid != 0) {
-		close(tell);
-		return pid;
-	}
 	int fd = connect_supplicant();
 	struct request request;
-	need(write(tell, "", 1) == 1, "write");
+	need(tell < 0 || write(tell, "", 1) == 1, "write");
 	for (;;) {
 		need(receive(fd, &request) == 0, "TEE_IOC_SUPPL_RECV");
-		need(write(tell, "", 1) == 1, "write");
+		need(tell < 0 || write(tell, "", 1) == 1, "write");
 		if (!answers)
 			pause();
 		need(answer(fd, &request, TEEC_ERROR_ITEM_NOT_FOUND) == 0, "TEE_IOC_SUPPL_SEND");
 	}
+}
+
+static int serving_child(int tell, bool answers)
+{
+	int pid = fork();
+	if (pid == 0)
+		serve(tell, answers);
+	close(tell);
+	return pid;
 }
 
 /* Opens a session that needs a supplicant, and prints what came of it. */
@@ -139,6 +143,14 @@ static void dead_client(void)
 	fact("the request of a client that died: gone");
 	end(pid);
 	close(fd);
+}
+
+/* For `teebox run --supplicant`. */
+THEME(answering)
+{
+	(void)argc, (void)argv;
+	serve(-1, true);
+	return 1;
 }
 
 THEME(supplicant)

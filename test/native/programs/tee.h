@@ -116,6 +116,7 @@ extern const uint8_t missing_ta_uuid[TEE_IOCTL_UUID_LEN];
 
 #define THEME(name) int theme_##name(int argc, char **argv)
 THEME(abi);
+THEME(answering);
 THEME(args);
 THEME(bad_pointers);
 THEME(blocked);
@@ -130,6 +131,7 @@ THEME(forked);
 THEME(identity);
 THEME(killed_in_invoke);
 THEME(kills);
+THEME(panics);
 THEME(paths);
 THEME(profile);
 THEME(race);

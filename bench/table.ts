@@ -1,0 +1,41 @@
+/** Rows as lines of a table, for a person; columns have fixed widths, so that rows can come singly. */
+import type { Goal, Row } from './row.ts';
+
+const WIDTHS = [36, 9, 8, 19, 36, 6, 8] as const;
+
+export const HEADER = line(['', 'median', 'unit', 'p5 … p95', 'peer', 'ratio', 'goal']);
+
+export function formatRow(row: Row): string {
+  const { name, unit, median, p5, p95, peer, ratio, goal } = row;
+  return line([
+    name,
+    figure(median),
+    unit === 'us' ? 'µs' : unit,
+    `${figure(p5)} … ${figure(p95)}`,
+    peer === undefined ? '' : `${figure(peer.median)} ${peer.name}`,
+    ratio === undefined ? '' : ratio.toFixed(2),
+    goal === undefined ? '' : `${formatGoal(goal)} ${reached(row, goal) ? '✓' : '✗'}`,
+  ]);
+}
+
+function line(cells: readonly string[]): string {
+  const padded = cells.map((cell, n) => (n === 1 ? cell.padStart(WIDTHS[n]) : pad(cell, n)));
+  return padded.join(' ').trimEnd();
+}
+
+const pad = (cell: string, n: number): string => cell.padEnd(WIDTHS[n] ?? 0);
+
+function formatGoal({ of, bound, value }: Goal): string {
+  return `${bound === 'at most' ? '≤' : '≥'} ${value}${of === 'ratio' ? ' ×' : ''}`;
+}
+
+function reached(row: Row, { of, bound, value }: Goal): boolean {
+  const got = row[of] ?? NaN;
+  return bound === 'at most' ? got <= value : got >= value;
+}
+
+/** Three digits, or all before the point. */
+function figure(n: number): string {
+  if (n >= 100) return n.toFixed(0);
+  return n >= 10 ? n.toFixed(1) : n.toFixed(2);
+}

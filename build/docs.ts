@@ -1,0 +1,173 @@
+/**
+ * Writes the parts of the documentation that are tables of the code: support, profiles, options of
+ * the command line, points of native programs. Each stands between two comments that name it; what
+ * is outside of them is written by hand. `npm run docs` writes them, a test sees that they are up to
+ * date.
+ */
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import type { SupportRow } from '../src/abi/support.ts';
+import { PROFILES } from '../src/box/profiles.ts';
+import type { Profile } from '../src/box/profiles.ts';
+import type { Command } from '../src/cli/command.ts';
+import { SUPPORT, formatSupport } from '../src/cli/support-table.ts';
+import { CONFIG_TABLE } from '../src/optee-os/config.ts';
+import type { ConfigRow } from '../src/optee-os/config.ts';
+import { POINTS } from '../test/native/points.ts';
+
+const root = new URL('../', import.meta.url);
+const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
+
+const row = (...cells: readonly string[]): string =>
+  `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [row(...head), row(...head.map(() => '---')), ...rows.map((cells) => row(...cells))].join('\n');
+
+const code = (text: string | number): string => `\`${text}\``;
+
+// --- support
+
+const STATUSES: readonly SupportRow['status'][] = ['supported', 'partial', 'absent'];
+
+/** How many rows of each area are supported, in part, or absent. */
+function supportSummary(): string {
+  const areas = [...new Set(SUPPORT.map(({ area }) => area))];
+  const count = (area: string, status: SupportRow['status']): string =>
+    `${SUPPORT.filter((r) => r.area === area && r.status === status).length}`;
+  const rows = areas.map((area) => [area, ...STATUSES.map((status) => count(area, status))]);
+  return table(['area', 'yes', 'in part', 'no'], rows);
+}
+
+// --- profiles
+
+type Room = 'process' | 'tee' | 'optee' | 'opteeOs' | 'userland';
+
+/** The rooms of a profile, with the files that declare their switches. */
+const ROOMS: readonly (readonly [Room, title: string, path: string])[] = [
+  ['process', 'Processes and files', 'src/linux/process/switches.ts'],
+  ['tee', 'TEE core', 'src/linux/tee/switches.ts'],
+  ['optee', 'OP-TEE driver', 'src/linux/tee/optee/switches.ts'],
+  ['opteeOs', 'OP-TEE OS', 'src/optee-os/switches.ts'],
+  ['userland', 'libteec and tee-supplicant', 'src/userland/switches.ts'],
+];
+
+const SWITCH = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*readonly (\w+): \w+;/g;
+
+/** The docstring of each switch that a file declares, by its name. */
+function docstrings(path: string): ReadonlyMap<string, string> {
+  return new Map(
+    [...read(path).matchAll(SWITCH)].map(([, comment = '', name = '']): [string, string] => [
+      name,
+      comment
+        .replaceAll(/^\s*\*?/gm, ' ')
+        .replaceAll(/\s+/g, ' ')
+        .trim(),
+    ]),
+  );
+}
+
+const profiles: readonly Profile[] = Object.values(PROFILES);
+
+function valueText(value: unknown): string {
+  return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
+}
+
+/** One row a switch; values that are not the default profile's are in bold. */
+function switchRows(room: Room, path: string): string[][] {
+  const reasons = docstrings(path);
+  return Object.keys(profiles[0]![room]).map((name) => {
+    const values = profiles.map((profile) => valueText(Reflect.get(profile[room], name)));
+    const cells = values.map((text) => (text === values[0] ? text : `**${text}**`));
+    return [code(name), ...cells, reasons.get(name) ?? ''];
+  });
+}
+
+function profileTables(): string {
+  const head = ['switch', ...profiles.map(({ name }) => name), 'what it does'];
+  return ROOMS.map(
+    ([room, title, path]) =>
+      `## ${title}\n\nDeclared in ${code(path)}.\n\n${table(head, switchRows(room, path))}`,
+  ).join('\n\n');
+}
+
+// --- command line
+
+const isCommand = (value: unknown): value is Command =>
+  typeof value === 'object' && value !== null && 'usage' in value && 'summary' in value;
+
+/** Every subcommand, by the name of its file. */
+async function commands(): Promise<string> {
+  const files = readdirSync(new URL('src/cli/commands/', root)).filter((name) =>
+    /^\w+\.ts$/.test(name),
+  );
+  const texts = files.sort().map(async (file) => {
+    const module: object = await import(new URL(`src/cli/commands/${file}`, root).href);
+    const command = Object.values(module).find(isCommand);
+    if (command === undefined) throw new Error(`${file} exports no command`);
+    const { summary, usage } = command;
+    return `### ${file.replace('.ts', '')}\n\n${summary}\n\n\`\`\`text\n${usage}\n\`\`\``;
+  });
+  return (await Promise.all(texts)).join('\n\n');
+}
+
+function buildOptions(): string {
+  const rows = Object.entries(CONFIG_TABLE).map(
+    ([name, option]: [string, ConfigRow<unknown>]): string[] => {
+      const { default: value, min, max, meaning } = option;
+      const range = min === undefined ? '' : `${min} to ${max ?? ''}`;
+      return [code(name), cfgText(value), range, meaning];
+    },
+  );
+  return table(['option', 'default', 'range', 'what it does'], rows);
+}
+
+const cfgText = (value: unknown): string =>
+  code(typeof value === 'boolean' ? (value ? 'y' : 'n') : String(value));
+
+// --- native programs
+
+const points = (): string =>
+  table(
+    ['what native programs rely on', 'test that fails without it'],
+    POINTS.map(({ point, test }) => [point, code(test)]),
+  );
+
+// --- pages
+
+type Block = () => string | Promise<string>;
+
+/** What is generated, by page and name. */
+const BLOCKS: Readonly<Record<string, Readonly<Record<string, Block>>>> = {
+  'README.md': { summary: supportSummary },
+  'docs/support.md': { support: () => formatSupport(SUPPORT, 'markdown') },
+  'docs/profiles.md': { profiles: profileTables },
+  'docs/cli.md': { commands, options: buildOptions },
+  'docs/native.md': { points },
+};
+
+const begin = (name: string): string => `<!-- generated by npm run docs: ${name} -->`;
+const END = '<!-- end of what is generated -->';
+
+function withBlock(page: string, name: string, text: string): string {
+  const from = page.indexOf(begin(name));
+  const to = page.indexOf(END, from);
+  if (from < 0 || to < 0) throw new Error(`no place for ${name}`);
+  const verbatim = ['<!-- prettier-ignore-start -->', text, '<!-- prettier-ignore-end -->'];
+  const block = [begin(name), ...verbatim, ''].join('\n\n');
+  return page.slice(0, from) + block + page.slice(to);
+}
+
+/** The pages with what is generated in them brought up to date, by path. */
+export async function pages(): Promise<ReadonlyMap<string, string>> {
+  const updated = new Map<string, string>();
+  for (const [path, blocks] of Object.entries(BLOCKS)) {
+    let page = read(path);
+    for (const [name, block] of Object.entries(blocks)) page = withBlock(page, name, await block());
+    updated.set(path, page);
+  }
+  return updated;
+}
+
+if (import.meta.main) {
+  for (const [path, text] of await pages()) writeFileSync(new URL(path, root), text);
+}
