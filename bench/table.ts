@@ -19,11 +19,12 @@ export function formatRow(row: Row): string {
 }
 
 function line(cells: readonly string[]): string {
-  const padded = cells.map((cell, n) => (n === 1 ? cell.padStart(WIDTHS[n]) : pad(cell, n)));
+  const padded = cells.map((cell, n) => {
+    const width = WIDTHS[n] ?? 0;
+    return n === 1 ? cell.padStart(width) : cell.padEnd(width);
+  });
   return padded.join(' ').trimEnd();
 }
-
-const pad = (cell: string, n: number): string => cell.padEnd(WIDTHS[n] ?? 0);
 
 function formatGoal({ of, bound, value }: Goal): string {
   return `${bound === 'at most' ? '≤' : '≥'} ${value}${of === 'ratio' ? ' ×' : ''}`;

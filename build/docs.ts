@@ -76,9 +76,11 @@ function valueText(value: unknown): string {
 function switchRows(room: Room, path: string): string[][] {
   const reasons = docstrings(path);
   return Object.keys(profiles[0]![room]).map((name) => {
+    const reason = reasons.get(name);
+    if (reason === undefined) throw new Error(`${path}: ${name} has no docstring`);
     const values = profiles.map((profile) => valueText(Reflect.get(profile[room], name)));
     const cells = values.map((text) => (text === values[0] ? text : `**${text}**`));
-    return [code(name), ...cells, reasons.get(name) ?? ''];
+    return [code(name), ...cells, reason];
   });
 }
 

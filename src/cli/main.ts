@@ -5,6 +5,7 @@ import { TaNotFound } from '../load-ta.ts';
 import { NativeUnavailable } from '../native/libc.ts';
 import { CliError, EXIT, UsageError, printError, printLine } from './command.ts';
 import type { Command } from './command.ts';
+import { bench } from './commands/bench.ts';
 import { doctor } from './commands/doctor.ts';
 import { exec } from './commands/exec.ts';
 import { explain } from './commands/explain.ts';
@@ -23,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   doctor,
   support,
   explain,
+  bench,
 };
 
 function help(): string {

@@ -13,7 +13,7 @@ export interface Driven {
   readonly halted: Halt | undefined;
   readonly awaited: Task | undefined;
   readonly nextTimerNs: number | undefined;
-  runReady(): 'idle' | 'host' | 'halted';
+  runReady(): 'idle' | 'host' | 'halted' | 'endless';
   resumeAwaited(): void;
   releaseAwaited(whenSettled: Promise<void>): void;
   settleHalted(): void;

@@ -297,11 +297,11 @@ export class Scheduler implements TraceContext {
   }
 
   /**
-   * Steps tasks until none is ready, or one waits for a promise. With a virtual clock and
-   * `jump`, time goes to the next timer whenever nothing else can run.
+   * Steps tasks until none is ready, or one waits for a promise, or `most` steps were made. With a
+   * virtual clock and `jump`, time goes to the next timer whenever nothing else can run.
    */
-  runReady(jump = true): 'idle' | 'host' | 'halted' {
-    for (;;) {
+  runReady(jump = true, most = Infinity): 'idle' | 'host' | 'halted' | 'endless' {
+    for (let left = most; left > 0; left--) {
       if (this.halted !== undefined) return 'halted';
       if (this.#awaited !== undefined) return 'host';
       if (this.clock.live) this.#timers.fire(this.clock.nowNs());
@@ -309,6 +309,7 @@ export class Scheduler implements TraceContext {
       if (task !== undefined) this.#step(task);
       else if (!jump || !this.#jump()) return 'idle';
     }
+    return 'endless';
   }
 
   /** Somebody else runs the loop from now on: `runReady` and `settleHost` are theirs to call. */

@@ -11,10 +11,7 @@ import { heldBy } from './held.ts';
 import { judge } from './judge.ts';
 import { Run } from './run.ts';
 import type { Scenario } from './scenario.ts';
-import { LimitedPolicy } from './strategies.ts';
 
-/** Choices of a task after which a run counts as endless. */
-const MOST_PICKS = 50_000;
 /** Keys, nonces and the like: the same in every run, so that choices alone make a schedule. */
 const BOX_SEED = 1;
 /** Searches keep no events. */
@@ -36,21 +33,18 @@ export interface TraceOptions {
 export interface Verdict {
   readonly box: Box;
   readonly choices: readonly number[];
-  /** How often a task was chosen. */
-  readonly picks: number;
   readonly complaints: readonly Complaint[];
 }
 
 const UNTRACED: TraceOptions = { level: 'off', capacity: NO_EVENTS };
 
 export function execute(host: Host, run: Execution, trace: TraceOptions = UNTRACED): Verdict {
-  const policy = new LimitedPolicy(run.policy, MOST_PICKS);
   const box = new Box(host, {
     supplicant: 'none',
     board: SMALL,
     ...run.scenario.boot(host),
     profile: run.profile,
-    policy,
+    policy: run.policy,
     seed: BOX_SEED,
     trace: trace.level,
     traceCapacity: trace.capacity,
@@ -60,7 +54,7 @@ export function execute(host: Host, run: Execution, trace: TraceOptions = UNTRAC
     const before = heldBy(box);
     run.scenario.start(running);
     const complaints = distinct(judge(running, before));
-    return { box, choices: box.sched.choices, picks: policy.picks, complaints };
+    return { box, choices: box.sched.choices, complaints };
   } finally {
     box.dispose();
   }

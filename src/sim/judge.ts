@@ -15,8 +15,8 @@ import type { Complaint } from './findings.ts';
 import { heldBy } from './held.ts';
 import type { Held } from './held.ts';
 import { cannotOpen, endless, halted, leaks, stuck, unkillable } from './oracles.ts';
+import { EndlessRun } from './run.ts';
 import type { Run } from './run.ts';
-import { EndlessRun } from './strategies.ts';
 
 const CLIENT_DEVICE = '/dev/tee0';
 const SUPPLICANT_DEVICE = '/dev/teepriv0';

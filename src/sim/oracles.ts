@@ -8,8 +8,7 @@ import { withoutNumbers } from './findings.ts';
 import type { Complaint } from './findings.ts';
 import { leftBehind } from './held.ts';
 import type { Held } from './held.ts';
-import type { Run } from './run.ts';
-import type { EndlessRun } from './strategies.ts';
+import type { EndlessRun, Run } from './run.ts';
 
 /** How each way of stopping is filed. */
 const HALTS: Readonly<Record<Halt['kind'], string>> = {

@@ -11,8 +11,18 @@ import type { ProgramMain } from '../linux/process/program.ts';
 import type { ProcessOptions } from '../linux/process/user-process.ts';
 import type { Co, Task } from '../sched/task.ts';
 
+/** Steps after which a run counts as endless; they take a few hundred on the way to a rest. */
+const MOST_STEPS = 100_000;
 /** Steps of its own that a fault lets pass before it strikes, at most. */
 const MOST_DELAY = 64;
+
+/** A run that does not come to rest. */
+export class EndlessRun extends Error {
+  constructor() {
+    super(`still running after ${MOST_STEPS} steps`);
+    this.name = 'EndlessRun';
+  }
+}
 
 export class Run {
   readonly box: Box;
@@ -108,8 +118,11 @@ export class Run {
    * @throws EndlessRun; Error for a scenario that is not synchronous.
    */
   settle(): void {
-    if (this.box.sched.runReady() === 'host') {
-      const name = this.box.sched.awaited?.name ?? 'a task';
+    const { sched } = this.box;
+    const state = sched.runReady(true, MOST_STEPS);
+    if (state === 'endless') throw new EndlessRun();
+    if (state === 'host') {
+      const name = sched.awaited?.name ?? 'a task';
       throw new Error(`${name} awaits a promise: a scenario must not, nor its TAs`);
     }
   }

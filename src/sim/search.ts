@@ -91,7 +91,7 @@ function sourceOf(host: Host, scenario: Scenario, options: SearchOptions): Polic
   const { strategy, profile, seed = 1 } = options;
   // The run without any preemption says how long runs are.
   const straight = { scenario, profile, policy: new ReplayPolicy([]) };
-  const steps = strategy === 'pct' ? execute(host, straight).picks : 0;
+  const steps = strategy === 'pct' ? execute(host, straight).choices.length : 0;
   return policySource(strategy, { seed, steps, bound: options.bound ?? DEFAULT_BOUNDS[strategy] });
 }
 

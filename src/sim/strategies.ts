@@ -4,7 +4,6 @@
  */
 import { ExhaustivePolicy, PctPolicy, RandomPolicy } from '../sched/policy.ts';
 import type { Policy } from '../sched/policy.ts';
-import type { Task } from '../sched/task.ts';
 
 export const STRATEGIES = ['random', 'pct', 'exhaustive'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
@@ -17,7 +16,7 @@ export interface StrategyOptions {
   readonly seed: number;
   /** pct: depth of the bugs that are looked for; exhaustive: preemptions at most. */
   readonly bound: number;
-  /** pct: choices of a task in a run. */
+  /** pct: choices that a run makes, about. */
   readonly steps: number;
 }
 
@@ -54,38 +53,3 @@ const SOURCES: Readonly<Record<Strategy, (options: StrategyOptions) => PolicySou
 
 export const policySource = (strategy: Strategy, options: StrategyOptions): PolicySource =>
   SOURCES[strategy](options);
-
-/** A run that does not come to rest: a livelock, or a search for one. */
-export class EndlessRun extends Error {
-  constructor(choices: number) {
-    super(`still running after ${choices} choices of a task`);
-    this.name = 'EndlessRun';
-  }
-}
-
-/** Counts how often a task is chosen, and ends a run that goes on for ever. */
-export class LimitedPolicy implements Policy {
-  readonly name: string;
-  readonly searching: boolean;
-  readonly #policy: Policy;
-  readonly #most: number;
-  picks = 0;
-
-  constructor(policy: Policy, most: number) {
-    this.#policy = policy;
-    this.#most = most;
-    this.name = policy.name;
-    this.searching = policy.searching;
-  }
-
-  /** @throws EndlessRun */
-  pick(ready: readonly Task[], last: Task | undefined): number {
-    this.picks += 1;
-    if (this.picks > this.#most) throw new EndlessRun(this.#most);
-    return this.#policy.pick(ready, last);
-  }
-
-  choose(n: number, label: string): number {
-    return this.#policy.choose(n, label);
-  }
-}

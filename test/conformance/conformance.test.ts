@@ -3,16 +3,22 @@
  * names one (and TEE_PRIV_DEVICE its privileged sister, with no supplicant running; without it the
  * specs count on a supplicant that loads the public example TAs).
  */
-import { describe, it } from 'node:test';
+import { it } from 'node:test';
 import { PROFILES } from '../../src/index.ts';
 import { argument } from './argument.spec.ts';
 import { BoxTarget } from './box-target.ts';
+import { DeviceTarget } from './device-target.ts';
 import { device } from './device.spec.ts';
+import { lifetime } from './lifetime.spec.ts';
+import { login } from './login.spec.ts';
 import { params } from './params.spec.ts';
+import { session } from './session.spec.ts';
 import { shmAlloc } from './shm-alloc.spec.ts';
 import { shmMmap } from './shm-mmap.spec.ts';
 import { shmRegister } from './shm-register.spec.ts';
 import { runSpecs } from './suite.ts';
+import { supplicant } from './supplicant.spec.ts';
+import { versions } from './versions.spec.ts';
 
 const SPECS = {
   device,
@@ -21,8 +27,17 @@ const SPECS = {
   'shared memory as a file': shmMmap,
   arguments: argument,
   parameters: params,
+  sessions: session,
+  logins: login,
+  lifetimes: lifetime,
+  supplicants: supplicant,
+  'kernel versions': versions,
 };
 
 for (const name of ['linux-6.1', 'linux-7.3'] as const) {
   runSpecs(new BoxTarget(PROFILES[name]), SPECS);
 }
+
+const { TEE_DEVICE } = process.env;
+if (TEE_DEVICE !== undefined) runSpecs(new DeviceTarget(TEE_DEVICE, process.env), SPECS);
+else it('a real device', { skip: 'TEE_DEVICE names none: the specs ran on boxes only' }, () => {});

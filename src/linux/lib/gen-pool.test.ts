@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { BoxHalted } from '../../sched/halt.ts';
-import { makeSched } from './testing.ts';
+import { makeSched } from './testing/sched.ts';
 import { GenPool } from './gen-pool.ts';
 
 const BASE = 0x4200_0000;

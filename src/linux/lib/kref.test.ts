@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BoxHalted } from '../../sched/halt.ts';
-import { makeSched } from './testing.ts';
+import { makeSched } from './testing/sched.ts';
 import { Kref } from './kref.ts';
 
 describe('kref', () => {

@@ -9,8 +9,8 @@ import fc from 'fast-check';
 import { PROT_NONE, PROT_READ, PROT_WRITE } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, va } from '../../machine/address.ts';
 import type { AddressSpace } from './address-space.ts';
-import { makeMemory } from './testing.ts';
-import type { MemoryBox } from './testing.ts';
+import { makeMemory } from './testing/memory.ts';
+import type { MemoryBox } from './testing/memory.ts';
 import type { PinnedPages } from './user-memory.ts';
 
 const AT = 0x40_0000;

@@ -6,7 +6,7 @@ import { SECURE } from '../../machine/bus.ts';
 import { BoxHalted } from '../../sched/halt.ts';
 import { FAULT, SCATTERED } from './address-space.ts';
 import { MIGRATE_MOVABLE } from './migrate-type.ts';
-import { AT, BASE, MIB, bytes, leakFree, makeMemory, mapAt, readBack } from './testing.ts';
+import { AT, BASE, MIB, bytes, leakFree, makeMemory, mapAt, readBack } from './testing/memory.ts';
 
 describe('user copies', () => {
   it(

@@ -5,8 +5,8 @@ import { PAGE_SIZE, pa, va } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
 import type { AddressSpace } from './address-space.ts';
 import { MIGRATE_MOVABLE } from './migrate-type.ts';
-import { AT, BASE, MIB, RW, bytes, leakFree, mapAt, readBack } from './testing.ts';
-import type { MemoryBox } from './testing.ts';
+import { AT, BASE, MIB, RW, bytes, leakFree, mapAt, readBack } from './testing/memory.ts';
+import type { MemoryBox } from './testing/memory.ts';
 
 describe('pages on demand', () => {
   it(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PAGE_SIZE, va } from '../../machine/address.ts';
-import { AT, MIB, bytes, leakFree, makeMemory, mapAt, readBack } from './testing.ts';
+import { AT, MIB, bytes, leakFree, makeMemory, mapAt, readBack } from './testing/memory.ts';
 
 describe('fork', () => {
   it(

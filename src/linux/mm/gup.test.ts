@@ -6,8 +6,8 @@ import { PAGE_SIZE, va } from '../../machine/address.ts';
 import type { Pa, Va } from '../../machine/address.ts';
 import { BoxHalted } from '../../sched/halt.ts';
 import type { AddressSpace } from './address-space.ts';
-import { makeMemory } from './testing.ts';
-import type { MemoryBox } from './testing.ts';
+import { makeMemory } from './testing/memory.ts';
+import type { MemoryBox } from './testing/memory.ts';
 import type { PinnedPages } from './user-memory.ts';
 
 const WRITE = { write: true };

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { EACCES, EINVAL, ENOMEM } from '../../abi/errno.ts';
 import { PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, va } from '../../machine/address.ts';
-import { AT, RW, bytes, leakFree, mapAt, readBack, vmasOf } from './testing.ts';
+import { AT, RW, bytes, leakFree, mapAt, readBack, vmasOf } from './testing/memory.ts';
 
 describe('mprotect', () => {
   it(

@@ -16,7 +16,7 @@ import type { MigrateType } from './migrate-type.ts';
 import { getOrder } from './page-allocator.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import { PG_LRU } from './page-frames.ts';
-import { BASE, MIB, makeMemory } from './testing.ts';
+import { BASE, MIB, makeMemory } from './testing/memory.ts';
 
 const TYPES = [MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE] as const;
 

@@ -82,7 +82,7 @@ function box(kernel: Kernel = makeKernel(), uid = 0) {
   };
   const stat = (path: string): Stat => {
     const found = run(sys.stat(path));
-    assert.ok(typeof found !== 'number', `${path}: ${String(found)}`);
+    assert.ok(typeof found !== 'number', path);
     return found;
   };
   return { kernel, program, sys, memory, run, put, get, create, stat };

@@ -166,5 +166,8 @@ export function* answerUnasked({ process, ioctls }: HostileThread): Co<void> {
   const count = 1 + run.choose(2, 'parameters');
   const value = { ...EMPTY, attr: TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INOUT };
   const none = { ...EMPTY, attr: TEE_IOCTL_PARAM_ATTR_TYPE_NONE };
-  yield* ioctls.send(process.fd, TEEC_SUCCESS, [metaOf(id), value, none].slice(0, 1 + count));
+  const params = [metaOf(id), value, none].slice(0, 1 + count);
+  const rc = yield* ioctls.send(process.fd, TEEC_SUCCESS, params);
+  // Without META there is one request at a time, and whatever is sent answers it.
+  if (rc === 0 && process.manner.receives === 'without META') process.pending.length = 0;
 }

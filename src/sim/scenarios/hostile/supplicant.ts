@@ -95,13 +95,14 @@ function* playTricks(thread: HostileThread): Co<void> {
   }
 }
 
-/** Serves until it is killed, or cannot receive. */
+/** Serves until it is killed, or is refused. */
 function* behave(thread: HostileThread): Co<void> {
   const { process } = thread;
   while (process.isOpen) {
     const [request] = process.pending;
     if (request !== undefined) {
       yield* answerProperly(thread, request);
+      if (process.pending.includes(request)) return;
       continue;
     }
     const rc = yield* receiveProperly(thread);

@@ -1,17 +1,17 @@
 /** For tests: a machine with some RAM, its pages, and address spaces on it. */
 import assert from 'node:assert/strict';
-import { PROT_READ, PROT_WRITE } from '../../abi/fcntl.ts';
-import { PAGE_SIZE, va } from '../../machine/address.ts';
-import type { Va } from '../../machine/address.ts';
-import { DEFAULT_RAM_BASE, Machine } from '../../machine/machine.ts';
-import type { Region } from '../../machine/machine.ts';
-import type { Scheduler } from '../../sched/scheduler.ts';
-import { makeSched } from '../lib/testing.ts';
-import { AddressSpace } from './address-space.ts';
-import type { MmArchName } from './arch.ts';
-import { usableMemory } from './memblock.ts';
-import { PageAllocator } from './page-allocator.ts';
-import type { ZoneSpec } from './page-allocator.ts';
+import { PROT_READ, PROT_WRITE } from '../../../abi/fcntl.ts';
+import { PAGE_SIZE, va } from '../../../machine/address.ts';
+import type { Va } from '../../../machine/address.ts';
+import { DEFAULT_RAM_BASE, Machine } from '../../../machine/machine.ts';
+import type { Region } from '../../../machine/machine.ts';
+import type { Scheduler } from '../../../sched/scheduler.ts';
+import { makeSched } from '../../lib/testing/sched.ts';
+import { AddressSpace } from '../address-space.ts';
+import type { MmArchName } from '../arch.ts';
+import { usableMemory } from '../memblock.ts';
+import { PageAllocator } from '../page-allocator.ts';
+import type { ZoneSpec } from '../page-allocator.ts';
 
 export const MIB = 1 << 20;
 export const BASE = DEFAULT_RAM_BASE;
