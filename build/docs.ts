@@ -8,10 +8,11 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import type { SupportRow } from '../src/abi/support.ts';
 import { PROFILES } from '../src/box/profiles.ts';
 import type { Profile } from '../src/box/profiles.ts';
-import type { Command } from '../src/cli/command.ts';
+import { COMMANDS } from '../src/cli/commands.ts';
 import { SUPPORT, formatSupport } from '../src/cli/support-table.ts';
 import { CONFIG_TABLE } from '../src/optee-os/config.ts';
 import type { ConfigRow } from '../src/optee-os/config.ts';
+import { ROOMS, roomOf } from '../test/house/rooms.ts';
 import { POINTS } from '../test/native/points.ts';
 
 const root = new URL('../', import.meta.url);
@@ -40,16 +41,23 @@ function supportSummary(): string {
 
 // --- profiles
 
-type Room = 'process' | 'tee' | 'optee' | 'opteeOs' | 'userland';
+type ProfileRoom = 'process' | 'tee' | 'optee' | 'opteeOs' | 'userland';
 
 /** The rooms of a profile, with the files that declare their switches. */
-const ROOMS: readonly (readonly [Room, title: string, path: string])[] = [
+const SWITCHES: readonly (readonly [ProfileRoom, title: string, path: string])[] = [
   ['process', 'Processes and files', 'src/linux/process/switches.ts'],
   ['tee', 'TEE core', 'src/linux/tee/switches.ts'],
   ['optee', 'OP-TEE driver', 'src/linux/tee/optee/switches.ts'],
   ['opteeOs', 'OP-TEE OS', 'src/optee-os/switches.ts'],
   ['userland', 'libteec and tee-supplicant', 'src/userland/switches.ts'],
 ];
+
+/** A comment's text on one line. */
+const plain = (comment: string): string =>
+  comment
+    .replaceAll(/^\s*\*?/gm, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
 
 const SWITCH = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*readonly (\w+): \w+;/g;
 
@@ -58,10 +66,7 @@ function docstrings(path: string): ReadonlyMap<string, string> {
   return new Map(
     [...read(path).matchAll(SWITCH)].map(([, comment = '', name = '']): [string, string] => [
       name,
-      comment
-        .replaceAll(/^\s*\*?/gm, ' ')
-        .replaceAll(/\s+/g, ' ')
-        .trim(),
+      plain(comment),
     ]),
   );
 }
@@ -73,7 +78,7 @@ function valueText(value: unknown): string {
 }
 
 /** One row a switch; values that are not the default profile's are in bold. */
-function switchRows(room: Room, path: string): string[][] {
+function switchRows(room: ProfileRoom, path: string): string[][] {
   const reasons = docstrings(path);
   return Object.keys(profiles[0]![room]).map((name) => {
     const reason = reasons.get(name);
@@ -86,28 +91,40 @@ function switchRows(room: Room, path: string): string[][] {
 
 function profileTables(): string {
   const head = ['switch', ...profiles.map(({ name }) => name), 'what it does'];
-  return ROOMS.map(
+  return SWITCHES.map(
     ([room, title, path]) =>
       `## ${title}\n\nDeclared in ${code(path)}.\n\n${table(head, switchRows(room, path))}`,
   ).join('\n\n');
 }
 
+// --- rooms
+
+const HEADER = /^(?:#!.*\n)?\/\*\*([\s\S]*?)\*\//;
+
+const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts') && !/\.(test|d)\.ts$|\/testing\//.test(path))
+  .sort();
+
+/** The files of a room with what each says of itself at its top. */
+function filesOf(room: string): string {
+  const rows = sources
+    .filter((path) => roomOf(path) === room)
+    .map((path) => [code(path), plain(HEADER.exec(read(`src/${path}`))?.[1] ?? '')]);
+  const files = table(['file', 'what it says of itself'], rows);
+  return `<details>\n<summary>Files</summary>\n\n${files}\n\n</details>`;
+}
+
+const fileTables = Object.fromEntries(
+  Object.keys(ROOMS).map((room) => [`files of ${room}`, () => filesOf(room)]),
+);
+
 // --- command line
 
-const isCommand = (value: unknown): value is Command =>
-  typeof value === 'object' && value !== null && 'usage' in value && 'summary' in value;
-
-/** Every subcommand, by the name of its file. */
+/** Every subcommand, as its own help has it. */
 async function commands(): Promise<string> {
-  const files = readdirSync(new URL('src/cli/commands/', root)).filter((name) =>
-    /^\w+\.ts$/.test(name),
-  );
-  const texts = files.sort().map(async (file) => {
-    const module: object = await import(new URL(`src/cli/commands/${file}`, root).href);
-    const command = Object.values(module).find(isCommand);
-    if (command === undefined) throw new Error(`${file} exports no command`);
-    const { summary, usage } = command;
-    return `### ${file.replace('.ts', '')}\n\n${summary}\n\n\`\`\`text\n${usage}\n\`\`\``;
+  const texts = Object.entries(COMMANDS).map(async ([name, { summary, load }]) => {
+    const { usage } = await load();
+    return `### ${name}\n\n${summary}\n\n\`\`\`text\n${usage}\n\`\`\``;
   });
   return (await Promise.all(texts)).join('\n\n');
 }
@@ -141,6 +158,7 @@ type Block = () => string | Promise<string>;
 /** What is generated, by page and name. */
 const BLOCKS: Readonly<Record<string, Readonly<Record<string, Block>>>> = {
   'README.md': { summary: supportSummary },
+  'docs/rooms.md': fileTables,
   'docs/support.md': { support: () => formatSupport(SUPPORT, 'markdown') },
   'docs/profiles.md': { profiles: profileTables },
   'docs/cli.md': { commands, options: buildOptions },

@@ -32,7 +32,9 @@ const published = {
   type: 'module',
   engines: own.engines,
   bin: { teebox: './bin/teebox.js' },
-  exports: Object.fromEntries(Object.entries(own.exports).map(([name, path]) => [name, built(path)])),
+  exports: Object.fromEntries(
+    Object.entries(own.exports).map(([name, path]) => [name, built(path)]),
+  ),
   optionalDependencies: { koffi },
   sideEffects: false,
 };

@@ -21,7 +21,9 @@ export interface FoundTas {
 }
 
 /** The message says where it looked. */
-export class TaNotFound extends Error {}
+export class TaNotFound extends Error {
+  override readonly name = 'TaNotFound';
+}
 
 /**
  * @param paths modules, `.ta` files, or directories holding either.

@@ -51,6 +51,7 @@ const LINUX_7_3: Profile = {
     teeRevision: true,
     scanBusOwnQueue: false,
     quirkSendQueuedRequest: true,
+    quirkSuppPoolRegisters: true,
     quirkSuppReleaseByShm: true,
     quirkShortShmAlloc: true,
     quirkNotifTimeoutJiffies: true,

@@ -1,7 +1,6 @@
 /** What a subcommand is, and the errors that end one with a message instead of a stack. */
 
 export interface Command {
-  readonly summary: string;
   readonly usage: string;
   /** @returns the exit code. */
   run(args: readonly string[]): Promise<number>;

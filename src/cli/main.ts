@@ -1,40 +1,18 @@
 #!/usr/bin/env node
 /** The command line: finds the subcommand, prints errors as messages, sets the exit code. */
-import { BootError } from '../box/box.ts';
-import { TaNotFound } from '../load-ta.ts';
-import { NativeUnavailable } from '../native/libc.ts';
 import { CliError, EXIT, UsageError, printError, printLine } from './command.ts';
-import type { Command } from './command.ts';
-import { bench } from './commands/bench.ts';
-import { doctor } from './commands/doctor.ts';
-import { exec } from './commands/exec.ts';
-import { explain } from './commands/explain.ts';
-import { run } from './commands/run.ts';
-import { serve } from './commands/serve.ts';
-import { start } from './commands/start.ts';
-import { support } from './commands/support.ts';
-import { trace } from './commands/trace.ts';
+import { COMMANDS } from './commands.ts';
 
-const COMMANDS: Readonly<Record<string, Command>> = {
-  start,
-  run,
-  trace,
-  serve,
-  exec,
-  doctor,
-  support,
-  explain,
-  bench,
-};
+/** Errors whose message is all that a user needs, by name: their classes need not be loaded. */
+const PLAIN_ERRORS = new Set(['BootError', 'NativeUnavailable', 'TaNotFound', 'TaModuleError']);
 
 function help(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
   const lines = Object.entries(COMMANDS).map(
     ([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`,
   );
-  return ['teebox COMMAND [options]', '', ...lines, '', 'teebox COMMAND --help says more.'].join(
-    '\n',
-  );
+  const parts = ['teebox COMMAND [options]', '', ...lines, '', 'teebox COMMAND --help says more.'];
+  return parts.join('\n');
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -43,8 +21,9 @@ async function main(args: readonly string[]): Promise<number> {
     printLine(help());
     return EXIT.pass;
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) throw new UsageError(`no command ${name}\n${help()}`);
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) throw new UsageError(`no command ${name}\n${help()}`);
+  const command = await entry.load();
   const own = rest.slice(0, rest.includes('--') ? rest.indexOf('--') : rest.length);
   if (own.includes('--help') || own.includes('-h')) {
     printLine(command.usage);
@@ -53,18 +32,31 @@ async function main(args: readonly string[]): Promise<number> {
   return command.run(rest);
 }
 
-/** Errors whose message is all that a user needs. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof CliError) return error.exitCode;
-  const plain = [NativeUnavailable, TaNotFound, BootError].some((kind) => error instanceof kind);
-  if (!plain) printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return EXIT.failure;
 }
+
+function printFailure(error: unknown): void {
+  if (!(error instanceof Error)) {
+    printError(`teebox: ${String(error)}`);
+    return;
+  }
+  const plain =
+    error instanceof UsageError || error instanceof CliError || PLAIN_ERRORS.has(error.name);
+  printError(plain ? `teebox: ${error.message}` : `teebox: ${error.stack ?? error.message}`);
+}
+
+// A reader that has seen enough (`teebox support | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.pass);
+});
 
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (error instanceof Error) printError(`teebox: ${error.message}`);
+  printFailure(error);
   process.exitCode = exitCodeOf(error);
 }

@@ -1,20 +1,37 @@
-/** What faults of a scenario do to the system from outside. */
-import type { Pa } from '../machine/address.ts';
-import { MAX_PAGE_ORDER } from '../linux/mm/migrate-type.ts';
-import type { PageAllocator } from '../linux/mm/page-allocator.ts';
+/** Pools that a fault empties for a while: each is taken as it stands, in pieces of falling size. */
+import type { Box } from '../box/box.ts';
 
-/** What a program exits with whose malloc() failed. */
-export const EXIT_OUT_OF_MEMORY = 12;
+/** Gives back what was taken. */
+export type GiveBack = () => void;
 
-/** Takes all free pages of a kernel, the largest blocks first. @returns what gives them back. */
-export function takeAllPages(pages: PageAllocator): () => void {
-  const taken: { readonly at: Pa; readonly order: number }[] = [];
-  for (let order = MAX_PAGE_ORDER; order >= 0; order--) {
-    for (let at = pages.alloc(order); at !== undefined; at = pages.alloc(order)) {
-      taken.push({ at, order });
+/** The core heap: sessions, contexts and registered memory are refused while it is full. */
+function takeCoreHeap({ opteeOs }: Box): GiveBack {
+  const { heap } = opteeOs.guest;
+  const taken: number[] = [];
+  for (let size = heap.size; size >= 1; size /= 2) {
+    while (heap.alloc(size, 'somebody else')) taken.push(size);
+  }
+  return () => {
+    for (const size of taken) heap.free(size);
+  };
+}
+
+/** Secure memory for TAs: none can be loaded while it is full. */
+function takeTaRam({ opteeOs }: Box): GiveBack {
+  const { taRam } = opteeOs.nexus;
+  const pieces: (() => void)[] = [];
+  for (let pages = 1 << 10; pages >= 1; pages /= 2) {
+    for (let at = taRam.alloc(pages); at !== undefined; at = taRam.alloc(pages)) {
+      const piece = at;
+      pieces.push(() => taRam.free(piece, pages));
     }
   }
   return () => {
-    for (const { at, order } of taken) pages.free(at, order);
+    for (const free of pieces) free();
   };
 }
+
+export const POOLS: readonly (readonly [name: string, take: (box: Box) => GiveBack])[] = [
+  ['core heap', takeCoreHeap],
+  ['TA RAM', takeTaRam],
+];

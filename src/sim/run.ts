@@ -2,14 +2,13 @@
  * One run of a scenario, under one schedule: the box, and what the parts of a scenario start on it.
  * Everything is stepped synchronously; a run ends when nothing can run any more and no timer is left.
  */
-import { EXIT_OUT_OF_MEMORY, takeAllPages } from './faults.ts';
 import { SIGKILL } from '../abi/fcntl.ts';
 import type { Box } from '../box/box.ts';
-import { OutOfMemory } from '../linux/process/program-memory.ts';
 import { Program } from '../linux/process/program.ts';
 import type { ProgramMain } from '../linux/process/program.ts';
 import type { ProcessOptions } from '../linux/process/user-process.ts';
 import type { Co, Task } from '../sched/task.ts';
+import { POOLS } from './faults.ts';
 
 /** Steps after which a run counts as endless; they take a few hundred on the way to a rest. */
 const MOST_STEPS = 100_000;
@@ -48,16 +47,9 @@ export class Run {
   }
 
   // --- who is there
-  /** A program of root's. When its heap cannot grow it exits, as if C had checked malloc(). */
+  /** A program of root's. */
   program(name: string, main: ProgramMain, options: Partial<ProcessOptions> = {}): Program {
-    return Program.start(this.box.kernel, { name, ...options }, function* (program) {
-      try {
-        return yield* main(program);
-      } catch (error) {
-        if (error instanceof OutOfMemory) return EXIT_OUT_OF_MEMORY;
-        throw error;
-      }
-    });
+    return Program.start(this.box.kernel, { name, ...options }, main);
   }
 
   /** Code of the kernel, on a task of its own that has to come to an end. */
@@ -76,13 +68,15 @@ export class Run {
     });
   }
 
-  /** Perhaps the kernel has no free page for a while. */
-  fillPages(): void {
-    if (this.choose(4, 'fill the page pool') !== 3) return;
-    const wait = (): Co<void> => this.#delay('free the pages');
-    const { pages } = this.box.kernel;
-    this.#fault('hoarder', function* () {
-      const giveBack = takeAllPages(pages);
+  /** Perhaps a pool of the secure world is full for a while. */
+  fillPool(): void {
+    const [name, take] =
+      [undefined, undefined, ...POOLS][this.choose(POOLS.length + 2, 'pool')] ?? [];
+    if (take === undefined) return;
+    const { box } = this;
+    const wait = (): Co<void> => this.#delay(`free the ${name}`);
+    this.#fault(`fill the ${name}`, function* () {
+      const giveBack = take(box);
       yield* wait();
       giveBack();
     });

@@ -8,7 +8,6 @@ import type { Command } from '../command.ts';
 const MAIN = fileURLToPath(new URL('../../../bench/main.ts', import.meta.url));
 
 export const bench: Command = {
-  summary: 'measure speed and scale on this machine',
   usage: [
     'teebox bench [--json] [NAME...]',
     '  medians with spread, beside peers of the same run; all benchmarks without a NAME',

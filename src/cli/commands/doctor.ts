@@ -4,7 +4,6 @@ import type { Command } from '../command.ts';
 import { diagnose } from '../../native/doctor.ts';
 
 export const doctor: Command = {
-  summary: 'say what this machine withholds from native programs',
   usage: 'teebox doctor [--json]',
   async run(args) {
     const findings = await diagnose();

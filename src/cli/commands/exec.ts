@@ -14,7 +14,6 @@ import { parseBoxOptions } from '../options.ts';
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 
 export const exec: Command = {
-  summary: 'run a program on the box of a teebox serve',
   usage: 'teebox exec --socket PATH -- PROGRAM ARGS...',
   async run(args) {
     const { socket, program } = parseBoxOptions(args);

@@ -16,7 +16,6 @@ const ORIGINS: Readonly<Record<number, string>> = {
 };
 
 export const explain: Command = {
-  summary: 'say what a code means and where it comes from',
   usage: 'teebox explain CODE [ORIGIN]   CODE: 0xffff000c, TEE_ERROR_BUSY, -22, EINVAL, 0x8010a403',
   async run(args) {
     const [code, origin] = args;

@@ -6,7 +6,6 @@ import { NativeBox, definedEnv } from '../native-box.ts';
 import { BOX_USAGE, parseBoxOptions } from '../options.ts';
 
 export const run: Command = {
-  summary: 'run a program that believes it is on an OP-TEE system',
   usage: `teebox run [options] -- PROGRAM ARGS...\n${BOX_USAGE}`,
   async run(args) {
     const { options, program } = parseBoxOptions(args);

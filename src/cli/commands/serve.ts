@@ -6,7 +6,6 @@ import { NativeBox } from '../native-box.ts';
 import { BOX_USAGE, parseBoxOptions } from '../options.ts';
 
 export const serve: Command = {
-  summary: 'a box for several programs, started with teebox exec',
   usage: `teebox serve --socket PATH [options]\n${BOX_USAGE}`,
   async run(args) {
     const { options, socket, program } = parseBoxOptions(args);

@@ -45,7 +45,6 @@ const example = (name: string): string => {
 };
 
 export const start: Command = {
-  summary: 'the hello_world example through the whole stack, traced',
   usage: 'teebox start',
   async run() {
     const { images } = await loadTas([example('ta')]);

@@ -4,7 +4,6 @@ import type { Command } from '../command.ts';
 import { SUPPORT, formatSupport } from '../support-table.ts';
 
 export const support: Command = {
-  summary: 'what is supported, in part, or absent',
   usage: 'teebox support [--json | --markdown] [AREA]',
   async run(args) {
     const area = args.find((arg) => !arg.startsWith('-'));

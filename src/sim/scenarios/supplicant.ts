@@ -1,7 +1,7 @@
 /**
  * Two programs, code of the kernel and a supplicant that does anything a program can do to
  * /dev/teepriv0. One program asks for a TA that is there, the other for one that the supplicant would
- * have to bring; the kernel asks for either. Anybody may be killed, and memory may run out.
+ * have to bring; the kernel asks for either. Anybody may be killed, and a pool of the secure world may be full.
  */
 import type { Scenario } from '../scenario.ts';
 import { startClient, startKernelClient } from './clients.ts';
@@ -10,7 +10,7 @@ import { startHostileSupplicant } from './hostile/supplicant.ts';
 
 export const SUPPLICANT: Scenario = {
   name: 'supplicant',
-  summary: 'clients, kernel code and a supplicant that may do anything; kills; no memory',
+  summary: 'clients, kernel code and a supplicant that may do anything; kills; full pools',
   boot: () => ({ tas: [COUNTER_IMAGE], config: { CFG_TEE_CORE_LOG_LEVEL: 1 } }),
   start(run) {
     const supplicant = startHostileSupplicant(run);
@@ -21,6 +21,6 @@ export const SUPPLICANT: Scenario = {
     startKernelClient(run, run.oneOf([COUNTER_TA, UNKNOWN_TA], 'TA of the kernel'));
     run.killSomebody([...clients, supplicant]);
     run.killSomebody([...clients, supplicant]);
-    run.fillPages();
+    run.fillPool();
   },
 };

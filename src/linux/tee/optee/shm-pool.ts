@@ -18,10 +18,13 @@ export function shmPoolAllocPages(optee: Optee): TeeShmPool {
     shmUnregister(optee, shm);
   return {
     alloc: (shm, sizeBytes, align) =>
-      teeDynShmAllocHelper(shm, sizeBytes, align, isPrivate(shm) ? undefined : register),
-    free: (shm) => teeDynShmFreeHelper(shm, isPrivate(shm) ? undefined : unregister),
+      teeDynShmAllocHelper(shm, sizeBytes, align, isRegistered(optee, shm) ? register : undefined),
+    free: (shm) => teeDynShmFreeHelper(shm, isRegistered(optee, shm) ? unregister : undefined),
     destroy() {},
   };
 }
 
-const isPrivate = (shm: TeeShm): boolean => (shm.flags & TEE_SHM_PRIV) !== 0;
+function isRegistered({ switches, suppTeedev }: Optee, { flags, ctx }: TeeShm): boolean {
+  if ((flags & TEE_SHM_PRIV) !== 0) return false;
+  return switches.quirkSuppPoolRegisters || ctx.teedev !== suppTeedev;
+}

@@ -52,6 +52,14 @@ export interface OpteeSwitches {
    */
   readonly quirkSendQueuedRequest: boolean;
   /**
+   * Memory from TEE_IOC_SHM_ALLOC is registered with the secure world for a supplicant too, which
+   * takes a secure thread. When each of them waits for the supplicant, it waits for them: everybody
+   * does until somebody is killed, or for ever when the one that waits is code of the kernel.
+   * Fixed: such memory is named in the answer to the SHM_ALLOC RPC, as memory that a supplicant
+   * registers is.
+   */
+  readonly quirkSuppPoolRegisters: boolean;
+  /**
    * Requests are failed, and /dev/teepriv0 becomes free, when the supplicant's context is released,
    * and RPC buffers that a client holds keep the context. A client that waits for that supplicant
    * then waits until it is killed. Fixed: both happen when the supplicant's file is closed.
