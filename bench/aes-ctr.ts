@@ -1,10 +1,11 @@
 /**
- * AES-CTR over 64 KiB of shared memory by the public aes TA, its client inside the box: an
- * initialization and an update per buffer, as the public client makes them. The peer is node:crypto
- * doing the same to plain memory. In contiguous pages the TA sees the memory itself, in scattered
- * ones a copy.
+ * AES-CTR over 64 KiB by the public aes TA, its client inside the box: an initialization and an
+ * update per buffer, as the public client makes them. Buffers and vector are in shared memory, and
+ * once more temporary, as the public client has them. The peer is node:crypto doing the same to
+ * plain memory, its key made once. The TA sees contiguous pages themselves, scattered ones as a copy.
  */
-import { createCipheriv } from 'node:crypto';
+import assert from 'node:assert/strict';
+import { createCipheriv, createSecretKey } from 'node:crypto';
 import * as aes from '../examples/aes/ta.ts';
 import {
   TA_AES_ALGO_CTR,
@@ -21,6 +22,7 @@ import {
   TEEC_MEMREF_PARTIAL_INPUT,
   TEEC_MEMREF_PARTIAL_OUTPUT,
   TEEC_MEMREF_TEMP_INPUT,
+  TEEC_MEMREF_TEMP_OUTPUT,
   TEEC_MEM_INPUT,
   TEEC_MEM_OUTPUT,
   TEEC_NONE,
@@ -29,132 +31,165 @@ import {
 } from '../src/abi/gp.ts';
 import { boot, taImageOf } from '../src/index.ts';
 import type { TeeClient } from '../src/index.ts';
-import { PAGE_SIZE, roundUp, va } from '../src/machine/address.ts';
+import { PAGE_SIZE, va } from '../src/machine/address.ts';
 import type { Va } from '../src/machine/address.ts';
 import { TeecSharedMemory } from '../src/userland/libteec/teec.ts';
-import type { TeecContext, TeecOperation, TeecSession } from '../src/userland/libteec/teec.ts';
+import type {
+  TeecContext,
+  TeecOperation,
+  TeecParameter,
+  TeecSession,
+} from '../src/userland/libteec/teec.ts';
 import { check } from './noop-client.ts';
 import { ratioAtLeast } from './row.ts';
-import type { Goal, Row } from './row.ts';
+import type { Row } from './row.ts';
 import { beside, now, work } from './samples.ts';
 import type { Work } from './samples.ts';
 
 const BYTES = 64 * 1024;
 const KEY = new Uint8Array(TA_AES_SIZE_128BIT).fill(0xa5);
-const IV = new Uint8Array(16);
-
-type Alloc = (client: TeeClient) => Va;
-
-/** Places for a buffer, by how their pages lie in RAM. */
-const PLACES: Readonly<Record<string, { readonly alloc: Alloc; readonly goal?: Goal }>> = {
-  contiguous: { alloc: contiguous, goal: ratioAtLeast(0.8) },
-  scattered: { alloc: scattered },
-};
+const IV = new Uint8Array(16).fill(0x5a);
 
 export async function* aesCtr(): AsyncGenerator<Row> {
   using box = boot({ tas: [taImageOf(aes, 'examples/aes/ta.ts')] });
-  const client = box.client();
-  const { context } = now(client.TEEC_InitializeContext());
-  for (const [place, { alloc, goal }] of Object.entries(PLACES)) {
-    const session = openSession(client, context);
-    const encrypt = cipherWork(`aes-ctr-64k-${place}`, client, session, [
-      shareAt(client, context, alloc(client), TEEC_MEM_INPUT),
-      shareAt(client, context, alloc(client), TEEC_MEM_OUTPUT),
-    ]);
-    const perSecond = { unit: 'MB/s', convert: (us: number) => BYTES / us, ms: 2500 } as const;
-    yield await beside(encrypt, nodeCrypto(), { ...perSecond, ...(goal && { goal }) });
+  const client = new AesClient(box.client());
+  const perSecond = { unit: 'MB/s', convert: (us: number) => BYTES / us, ms: 2500 } as const;
+  const shared = client.cipherShared('aes-ctr-64k-contiguous', contiguous);
+  yield await beside(shared, nodeCrypto(), { ...perSecond, goal: ratioAtLeast(0.8) });
+  const copied = client.cipherShared('aes-ctr-64k-scattered', scattered);
+  yield await beside(copied, nodeCrypto(), perSecond);
+  const temporary = client.cipherTemporary('aes-ctr-64k-temporary', contiguous);
+  yield await beside(temporary, nodeCrypto(), perSecond);
+}
+
+/** Finds memory for a buffer. */
+type Alloc = (client: TeeClient) => Va;
+
+class AesClient {
+  readonly #client: TeeClient;
+  readonly #context: TeecContext;
+  readonly #session: TeecSession;
+
+  /** Opens a session, and gives it algorithm and key. */
+  constructor(client: TeeClient) {
+    this.#client = client;
+    this.#context = now(client.TEEC_InitializeContext()).context;
+    const open = now(client.TEEC_OpenSession(this.#context, TA_AES_UUID, TEEC_LOGIN_PUBLIC));
+    check('TEEC_OpenSession', open.result);
+    this.#session = open.session;
+    this.#invoke(TA_AES_CMD_PREPARE, {
+      paramTypes: TEEC_PARAM_TYPES(TEEC_VALUE_INPUT, TEEC_VALUE_INPUT, TEEC_VALUE_INPUT, TEEC_NONE),
+      params: [TA_AES_ALGO_CTR, TA_AES_SIZE_128BIT, TA_AES_MODE_ENCODE].map((a) => ({
+        value: { a, b: 0 },
+      })),
+    });
+    const key = this.#temporary(this.#bytes(KEY), KEY.length);
+    this.#invoke(TA_AES_CMD_SET_KEY, operation([TEEC_MEMREF_TEMP_INPUT, key]));
+  }
+
+  /** All memory is registered once. */
+  cipherShared(name: string, alloc: Alloc): Work {
+    const input = alloc(this.#client);
+    const output = alloc(this.#client);
+    const iv = this.#bytes(IV);
+    return this.#work(
+      name,
+      operation([TEEC_MEMREF_PARTIAL_INPUT, this.#share(iv, IV.length, TEEC_MEM_INPUT)]),
+      operation(
+        [TEEC_MEMREF_PARTIAL_INPUT, this.#share(input, BYTES, TEEC_MEM_INPUT)],
+        [TEEC_MEMREF_PARTIAL_OUTPUT, this.#share(output, BYTES, TEEC_MEM_OUTPUT)],
+      ),
+      output,
+    );
+  }
+
+  /** All memory is registered for each call. */
+  cipherTemporary(name: string, alloc: Alloc): Work {
+    const input = alloc(this.#client);
+    const output = alloc(this.#client);
+    return this.#work(
+      name,
+      operation([TEEC_MEMREF_TEMP_INPUT, this.#temporary(this.#bytes(IV), IV.length)]),
+      operation(
+        [TEEC_MEMREF_TEMP_INPUT, this.#temporary(input, BYTES)],
+        [TEEC_MEMREF_TEMP_OUTPUT, this.#temporary(output, BYTES)],
+      ),
+      output,
+    );
+  }
+
+  #work(name: string, setIv: TeecOperation, cipher: TeecOperation, output: Va): Work {
+    const once = (): void => {
+      this.#invoke(TA_AES_CMD_SET_IV, setIv);
+      this.#invoke(TA_AES_CMD_CIPHER, cipher);
+    };
+    once();
+    const expected = createCipheriv('aes-128-ctr', KEY, IV).update(new Uint8Array(BYTES));
+    assert.deepEqual(Buffer.from(this.#client.program.memory.read(output, BYTES)), expected);
+    return work(name, once);
+  }
+
+  #invoke(command: number, op: TeecOperation): void {
+    const { result } = now(this.#client.TEEC_InvokeCommand(this.#session, command, op));
+    check('TEEC_InvokeCommand', result);
+  }
+
+  /** Bytes on the program's heap. */
+  #bytes(bytes: Uint8Array): Va {
+    const { memory } = this.#client.program;
+    const at = memory.malloc(bytes.length);
+    memory.write(at, bytes);
+    return at;
+  }
+
+  #share(at: Va, size: number, flags: number): TeecParameter {
+    const parent = new TeecSharedMemory(flags, size, at);
+    const result = now(this.#client.TEEC_RegisterSharedMemory(this.#context, parent));
+    check('TEEC_RegisterSharedMemory', result);
+    return { memref: { parent, offset: 0, size } };
+  }
+
+  #temporary(buffer: Va, size: number): TeecParameter {
+    return { tmpref: { buffer, size } };
   }
 }
 
-function openSession(client: TeeClient, context: TeecContext): TeecSession {
-  const open = now(client.TEEC_OpenSession(context, TA_AES_UUID, TEEC_LOGIN_PUBLIC));
-  check('TEEC_OpenSession', open.result);
-  invoke(client, open.session, TA_AES_CMD_PREPARE, {
-    paramTypes: TEEC_PARAM_TYPES(TEEC_VALUE_INPUT, TEEC_VALUE_INPUT, TEEC_VALUE_INPUT, TEEC_NONE),
-    params: [
-      { value: { a: TA_AES_ALGO_CTR, b: 0 } },
-      { value: { a: TA_AES_SIZE_128BIT, b: 0 } },
-      { value: { a: TA_AES_MODE_ENCODE, b: 0 } },
-    ],
-  });
-  invoke(client, open.session, TA_AES_CMD_SET_KEY, temporary(client, KEY));
-  return open.session;
-}
-
-/** Bytes of the program as a temporary input. */
-function temporary(client: TeeClient, bytes: Uint8Array): TeecOperation {
-  const { memory } = client.program;
-  const buffer = memory.malloc(bytes.length);
-  memory.write(buffer, bytes);
+/** An operation from parameters with their types. */
+function operation(...params: readonly (readonly [type: number, param: TeecParameter])[]) {
+  const [a = TEEC_NONE, b = TEEC_NONE] = params.map(([type]) => type);
   return {
-    paramTypes: TEEC_PARAM_TYPES(TEEC_MEMREF_TEMP_INPUT, TEEC_NONE, TEEC_NONE, TEEC_NONE),
-    params: [{ tmpref: { buffer, size: bytes.length } }],
+    paramTypes: TEEC_PARAM_TYPES(a, b, TEEC_NONE, TEEC_NONE),
+    params: params.map(([, param]) => param),
   };
-}
-
-function shareAt(client: TeeClient, context: TeecContext, at: Va, flags: number): TeecSharedMemory {
-  const shm = new TeecSharedMemory(flags, BYTES, at);
-  check('TEEC_RegisterSharedMemory', now(client.TEEC_RegisterSharedMemory(context, shm)));
-  return shm;
-}
-
-function cipherWork(
-  name: string,
-  client: TeeClient,
-  session: TeecSession,
-  [input, output]: readonly [TeecSharedMemory, TeecSharedMemory],
-): Work {
-  const iv = temporary(client, IV);
-  const cipher: TeecOperation = {
-    paramTypes: TEEC_PARAM_TYPES(
-      TEEC_MEMREF_PARTIAL_INPUT,
-      TEEC_MEMREF_PARTIAL_OUTPUT,
-      TEEC_NONE,
-      TEEC_NONE,
-    ),
-    params: [
-      { memref: { parent: input, offset: 0, size: BYTES } },
-      { memref: { parent: output, offset: 0, size: BYTES } },
-    ],
-  };
-  return work(name, () => {
-    invoke(client, session, TA_AES_CMD_SET_IV, iv);
-    invoke(client, session, TA_AES_CMD_CIPHER, cipher);
-  });
-}
-
-function invoke(client: TeeClient, session: TeecSession, command: number, op: TeecOperation): void {
-  const { result } = now(client.TEEC_InvokeCommand(session, command, op));
-  check('TEEC_InvokeCommand', result);
 }
 
 function nodeCrypto(): Work {
+  const key = createSecretKey(KEY);
   const clear = new Uint8Array(BYTES);
   return work('node:crypto', () => {
-    createCipheriv('aes-128-ctr', KEY, IV).update(clear);
+    createCipheriv('aes-128-ctr', key, IV).update(clear);
   });
 }
 
-/** Page-aligned memory whose pages follow each other in RAM. @throws Error when they do not */
-function contiguous({ program }: TeeClient): Va {
-  const at = program.memory.memalign(PAGE_SIZE, BYTES);
-  if (program.memory.view(at, BYTES) === undefined) throw new Error('the pages are scattered');
+/** Page-aligned memory whose pages follow each other in RAM, all zero. @throws Error if they do not */
+function contiguous({ program: { memory } }: TeeClient): Va {
+  const at = memory.memalign(PAGE_SIZE, BYTES);
+  memory.write(at, new Uint8Array(BYTES));
+  if (memory.view(at, BYTES) === undefined) throw new Error('the pages are scattered');
   return at;
 }
 
-/** Page-aligned memory without two neighbours that are neighbours in RAM. */
-function scattered({ program }: TeeClient): Va {
-  const { mm } = program.process;
-  const start = mm.mmap({ length: 2 * BYTES });
+/** The same without any two neighbours that are neighbours in RAM. */
+function scattered({ program: { memory, process } }: TeeClient): Va {
+  const start = process.mm.mmap({ length: BYTES });
   if (start < 0) throw new Error(`mmap: ${start}`);
-  const at = roundUp(start, PAGE_SIZE);
   // Pages come in the order of the first touches: every second one first, from the far end.
-  const pages = Array.from({ length: BYTES / PAGE_SIZE }, (_, n) => at + n * PAGE_SIZE);
+  const pages = Array.from({ length: BYTES / PAGE_SIZE }, (_, n) => va(start + n * PAGE_SIZE));
   for (const parity of [0, 1]) {
-    for (const page of pages.filter((_, n) => n % 2 === parity).reverse()) {
-      program.memory.setU8(va(page), 0);
-    }
+    for (const page of pages.filter((_, n) => n % 2 === parity).reverse()) memory.setU8(page, 0);
   }
-  if (program.memory.view(va(at), 2 * PAGE_SIZE) !== undefined) throw new Error('not scattered');
-  return va(at);
+  if (pages.slice(1).some((page) => memory.view(va(page - 1), 2) !== undefined)) {
+    throw new Error('two pages are neighbours');
+  }
+  return va(start);
 }

@@ -11,11 +11,15 @@ import { TeecSharedMemory } from '../src/userland/libteec/teec.ts';
 import { NoopClient, bootNoop, check } from './noop-client.ts';
 import { ratioAtMost } from './row.ts';
 import type { Row } from './row.ts';
-import { beside, now, rowOf, work } from './samples.ts';
+import { beside, now, rowOf, turn, work } from './samples.ts';
+import type { Work } from './samples.ts';
 
 const CONTEXTS = { few: 10, many: 10_000 } as const;
 const SHM = { few: 100, many: 100_000 } as const;
 const BOXES = { few: 10, many: 1000 } as const;
+
+/** So many boots later the boot is compiled. */
+const WARM_UP_BOXES = 100;
 
 const FLAT = ratioAtMost(1.3);
 const MIB = 1 << 20;
@@ -109,7 +113,7 @@ class Registrations {
 
 // --- boxes
 async function* boxes(): AsyncGenerator<Row> {
-  warmUp();
+  await warmUp();
   const before = residentKib();
   const clients: NoopClient[] = [];
   const bootsUs: number[] = [];
@@ -117,6 +121,7 @@ async function* boxes(): AsyncGenerator<Row> {
     const start = performance.now();
     clients.push(new NoopClient(bootNoop({ seed: n })));
     bootsUs.push((performance.now() - start) * 1000);
+    await turn();
   }
   const eachKib = (residentKib() - before) / BOXES.many;
   yield rowOf(`boot-last-100-of-${BOXES.many}-boxes`, bootsUs.slice(-100), {
@@ -126,15 +131,21 @@ async function* boxes(): AsyncGenerator<Row> {
     goal: FLAT,
   });
   yield rowOf('memory-per-box', [eachKib], { unit: 'KiB' });
-  const large = inTurn(`invoke-in-turn-in-${BOXES.many}-boxes`, clients);
-  const small = inTurn(`in ${BOXES.few}`, clients.slice(0, BOXES.few));
-  yield await beside(large, small, { goal: FLAT });
+  const few = clients.slice(0, BOXES.few);
+  for (const [name, invokes] of Object.entries(VISITS)) {
+    const large = inTurn(`${name}-of-${BOXES.many}-boxes`, clients, invokes);
+    yield await beside(large, inTurn(`of ${BOXES.few}`, few, invokes), { goal: FLAT });
+  }
 }
 
-function warmUp(): void {
-  for (let n = 0; n < BOXES.few; n++) {
+/** Invokes in a box before the next one has its turn: at once, or when caches are warm again. */
+const VISITS = { 'invoke-at-once-in-each': 1, 'invoke-100-times-in-each': 100 } as const;
+
+async function warmUp(): Promise<void> {
+  for (let n = 0; n < WARM_UP_BOXES; n++) {
     using box = bootNoop();
     new NoopClient(box).invoke();
+    await turn();
   }
 }
 
@@ -144,10 +155,10 @@ function residentKib(): number {
   return process.memoryUsage().rss / 1024;
 }
 
-function inTurn(name: string, clients: readonly NoopClient[]) {
-  let next = 0;
+function inTurn(name: string, clients: readonly NoopClient[], invokes: number): Work {
+  let count = 0;
   return work(name, () => {
-    clients[next]!.invoke();
-    next = (next + 1) % clients.length;
+    clients[Math.floor(count / invokes) % clients.length]!.invoke();
+    count += 1;
   });
 }

@@ -68,7 +68,8 @@ static void open_session(void)
 	memcpy(call.arg.uuid, bench_ta_uuid, sizeof(bench_ta_uuid));
 	tee = open("/dev/tee0", O_RDWR);
 	need(tee >= 0, "/dev/tee0");
-	need(ioctl(tee, TEE_IOC_OPEN_SESSION, &buf) == 0 && call.arg.ret == 0, "TEE_IOC_OPEN_SESSION");
+	int rc = ioctl(tee, TEE_IOC_OPEN_SESSION, &buf);
+	need(rc == 0 && call.arg.ret == 0, "TEE_IOC_OPEN_SESSION");
 	session = call.arg.session;
 }
 
@@ -169,7 +170,8 @@ static void measure(const struct mode *mode, int count)
 	qsort(times, count, sizeof(*times), by_size);
 	printf("{\"name\": \"invoke-%s\", \"unit\": \"us\", \"median\": %.2f, \"p5\": %.2f, "
 	       "\"p95\": %.2f, \"n\": %d}",
-	       mode->name, times[count / 2], times[count / 20], times[count - 1 - count / 20], count);
+	       mode->name, times[count / 2], times[count / 20], times[count - 1 - count / 20],
+	       count);
 	free(times);
 }
 

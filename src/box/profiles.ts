@@ -49,7 +49,7 @@ const LINUX_7_3: Profile = {
     notifTimeout: true,
     rpmbRouting: true,
     teeRevision: true,
-    scanBusOwnQueue: false,
+    quirkReleaseWaitsForScan: false,
     quirkSendQueuedRequest: true,
     quirkSuppPoolRegisters: true,
     quirkSuppReleaseByShm: true,
@@ -95,7 +95,7 @@ const LINUX_6_1: Profile = {
     notifTimeout: false,
     rpmbRouting: false,
     teeRevision: false,
-    scanBusOwnQueue: true,
+    quirkReleaseWaitsForScan: true,
   },
 };
 

@@ -7,7 +7,7 @@
 
 /** How a path system call names its file. Argument indices; `dirfd` -1 means the working directory. */
 export interface PathCall {
-  readonly kind: 'open' | 'openat2' | 'stat' | 'statx' | 'access';
+  readonly kind: 'open' | 'creat' | 'openat2' | 'stat' | 'statx' | 'access';
   readonly dirfd: number;
   readonly path: number;
   /** open: flags; stat: buffer; access: mode; statx: mask; openat2: struct open_how. */
@@ -21,6 +21,8 @@ export interface HostArch {
   readonly audit: number;
   readonly ioctl: number;
   readonly pathCalls: ReadonlyMap<number, PathCall>;
+  /** execve and execveat: after one the process has another address space. */
+  readonly execCalls: readonly number[];
   readonly seccomp: number;
   readonly prctl: number;
   readonly pidfdOpen: number;
@@ -87,6 +89,7 @@ const X86_64: HostArch = {
   sendmsg: 46,
   recvmsg: 47,
   statLayout: 'x86-64',
+  execCalls: [59, 322],
   pathCalls: new Map<number, PathCall>([
     ...AT_CALLS({
       openat: 257,
@@ -97,6 +100,7 @@ const X86_64: HostArch = {
       faccessat2: 439,
     }),
     [2, { kind: 'open', dirfd: -1, path: 0, arg: 1, extra: -1 }],
+    [85, { kind: 'creat', dirfd: -1, path: 0, arg: 1, extra: -1 }],
     [4, { kind: 'stat', dirfd: -1, path: 0, arg: 1, extra: -1 }],
     [6, { kind: 'stat', dirfd: -1, path: 0, arg: 1, extra: -1 }],
     [21, { kind: 'access', dirfd: -1, path: 0, arg: 1, extra: -1 }],
@@ -129,6 +133,7 @@ const ARM64: HostArch = {
   sendmsg: 211,
   recvmsg: 212,
   statLayout: 'generic',
+  execCalls: [221, 281],
   pathCalls: new Map<number, PathCall>(
     AT_CALLS({
       openat: 56,

@@ -3,7 +3,7 @@
  * ioctls on the fds that it handed out. Whatever is not the box's goes on in the host's kernel.
  */
 import { EFAULT } from '../abi/errno.ts';
-import { AT_EACCESS, AT_FDCWD, O_CLOEXEC } from '../abi/fcntl.ts';
+import { AT_EACCESS, AT_FDCWD, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY } from '../abi/fcntl.ts';
 import { va } from '../machine/address.ts';
 import { realCred } from '../linux/process/cred.ts';
 import type { File } from '../linux/process/file.ts';
@@ -68,6 +68,7 @@ export class NativeCalls {
       const file = this.#files.find(thread.tid, fd | 0);
       return file === undefined || !valid() ? undefined : this.#ioctl(thread, file, fd, cmd, arg);
     }
+    if (this.#arch.execCalls.includes(nr)) thread.process.mm.execBegins();
     const call = this.#arch.pathCalls.get(nr);
     if (call === undefined) return undefined;
     const text = this.#path(thread.tid, args[call.path] ?? 0);
@@ -91,6 +92,7 @@ export class NativeCalls {
     const flags = (index: number): number => (index < 0 ? 0 : (request.args[index] ?? 0));
     const { call } = request;
     if (call.kind === 'open') return this.#open(request, flags(call.arg));
+    if (call.kind === 'creat') return this.#open(request, O_CREAT | O_WRONLY | O_TRUNC);
     if (call.kind === 'openat2') return this.#open(request, this.#openHow(request));
     if (call.kind === 'access') return this.#access(request, flags(call.arg), flags(call.extra));
     return this.#stat(request);

@@ -4,7 +4,7 @@
  * the fd behind a call is known by its inode. Memory from SHM_ALLOC is a memfd laid over the box's
  * RAM, whose last close and unmap inotify reports.
  */
-import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { EMFILE } from '../abi/errno.ts';
 import { O_CLOEXEC } from '../abi/fcntl.ts';
 import { PAGE_SIZE, roundUp } from '../machine/address.ts';
@@ -23,10 +23,21 @@ const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0x80000;
 const IN_CLOEXEC = 0x80000;
 const IN_CLOSE = 0x18;
+const IN_OPEN = 0x20;
 const LINK_BYTES = 64;
 
 /** Puts a host fd into the program whose call is being served; its new number or a negative errno. */
 export type AddFd = (hostFd: number, closeOnExec: boolean) => number;
+
+/** A memfd laid over RAM. */
+interface Window {
+  readonly file: File;
+  readonly offset: number;
+  readonly length: number;
+  readonly inode: number;
+  /** Open file descriptions in programs. */
+  opens: number;
+}
 
 export class NativeFiles {
   /** Inodes of the memfds that programs hold: mapping one is a PFN map. */
@@ -40,10 +51,7 @@ export class NativeFiles {
   /** Open files by their end's inode. */
   readonly #byInode = new Map<number, File>();
   /** Memfd windows by inotify watch. */
-  readonly #byWatch = new Map<
-    number,
-    { file: File; offset: number; length: number; inode: number }
-  >();
+  readonly #byWatch = new Map<number, Window>();
   readonly #path = new Uint8Array(LINK_BYTES);
   readonly #link = new Uint8Array(LINK_BYTES);
   readonly #pathAddress: number;
@@ -122,34 +130,38 @@ export class NativeFiles {
     return fd;
   }
 
+  /**
+   * Memory from SHM_ALLOC. The box's mapping is of the memfd itself, the program gets a second open
+   * file description of it: pseudo files report nothing to inotify since Linux 6.14.
+   */
   #installWindow(file: File, shm: TeeShm, closeOnExec: boolean, addFd: AddFd): number {
     const length = roundUp(shm.size, PAGE_SIZE);
     const offset = shm.paddr - this.#kernel.machine.bus.base;
     const memfd = this.#windows.createFile('tee_shm', length);
     if (memfd < 0) return memfd;
-    if (!this.#windows.overlay(offset, length, memfd)) {
-      closeSync(memfd);
-      return -EMFILE;
-    }
-    const inode = fstatSync(memfd).ino;
-    asciiInto(this.#path, `/proc/self/fd/${memfd}\0`);
-    const watch = this.#libc.syscall(
-      this.#arch.inotifyAddWatch,
-      this.#inotify,
-      this.#pathAddress,
-      IN_CLOSE,
-    );
-    const fd = addFd(memfd, closeOnExec);
-    if (fd < 0 || watch < 0) this.#windows.restore(offset, length);
-    else {
-      this.#byWatch.set(watch, { file, offset, length, inode });
+    const theirs = openSync(`/proc/self/fd/${memfd}`, 'r+');
+    const watch = this.#watch(theirs);
+    const mapped = watch >= 0 && this.#windows.overlay(offset, length, memfd);
+    const fd = mapped ? addFd(theirs, closeOnExec) : -EMFILE;
+    if (fd >= 0) {
+      const inode = fstatSync(theirs).ino;
+      this.#byWatch.set(watch, { file, offset, length, inode, opens: 1 });
       this.shmInodes.add(inode);
-    }
+    } else if (mapped) this.#windows.restore(offset, length);
+    closeSync(theirs);
     closeSync(memfd);
-    return watch < 0 ? -EMFILE : fd;
+    return fd;
   }
 
-  /** Memfds whose last description of the program's has gone. */
+  /** Watches the inode behind an fd for opens and closes; the watch, or -1. */
+  #watch(fd: number): number {
+    asciiInto(this.#path, `/proc/self/fd/${fd}\0`);
+    const { inotifyAddWatch } = this.#arch;
+    const events = IN_OPEN | IN_CLOSE;
+    return this.#libc.syscall(inotifyAddWatch, this.#inotify, this.#pathAddress, events);
+  }
+
+  /** Memfds whose last description in programs has gone; they may have opened more of them. */
   #closedWindows(): void {
     const events = new Uint8Array(4096);
     const n = readSync(this.#inotify, events);
@@ -158,6 +170,8 @@ export class NativeFiles {
       const watch = view.getInt32(at, true);
       const window = this.#byWatch.get(watch);
       if (window === undefined) continue;
+      window.opens += (view.getUint32(at + 4, true) & IN_OPEN) !== 0 ? 1 : -1;
+      if (window.opens > 0) continue;
       this.#byWatch.delete(watch);
       this.shmInodes.delete(window.inode);
       this.#windows.restore(window.offset, window.length);

@@ -136,6 +136,7 @@ export class NativeMemory implements UserMemory {
   readonly #page = new Uint8Array(PAGE_SIZE);
   #pageAt = -1;
   #alive = true;
+  #mayExec = false;
 
   constructor(vm: VmAccess, kernel: Kernel, pid: number, shmInodes: ReadonlySet<number>) {
     this.#vm = vm;
@@ -150,7 +151,17 @@ export class NativeMemory implements UserMemory {
     this.#pageAt = -1;
   }
 
-  /** The process is gone: pins that are left hold what they have. */
+  /** An exec has begun: from now on the address space may be another one. */
+  execBegins(): void {
+    this.#mayExec = true;
+  }
+
+  /** Whether the exec that began has replaced the address space. */
+  get replaced(): boolean {
+    return this.#mayExec && this.#vmas.replaced;
+  }
+
+  /** The address space is gone: pins that are left hold what they have. */
   gone(): void {
     this.#alive = false;
     this.#vmas.close();
@@ -214,7 +225,14 @@ export class NativeMemory implements UserMemory {
       });
       return -ENOMEM;
     }
-    return new NativePin(this.#vm, this.#kernel, this.#pid, first, frames, () => this.#alive);
+    return new NativePin(
+      this.#vm,
+      this.#kernel,
+      this.#pid,
+      first,
+      frames,
+      () => this.#alive && !this.replaced,
+    );
   }
 
   /** Pages from `first` that a pin may take: mapped, writable when it writes, no PFN map. */

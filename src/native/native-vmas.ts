@@ -39,10 +39,19 @@ export class NativeVmas {
   /** The VMA that covers `address`, or the next one above; undefined for none. */
   find(address: number): NativeVma | undefined {
     if (this.#queryable) {
-      const found = this.#ask(address) ?? (this.#reopen() ? this.#ask(address) : undefined);
+      const found = this.#ask(address) ?? (this.#open() ? this.#ask(address) : undefined);
       if (found !== undefined || this.#queryable) return found ?? undefined;
     }
     return this.#parse().find((vma) => vma.end > address);
+  }
+
+  /**
+   * Whether the process has another address space than when its VMAs were last looked at. Only
+   * PROCMAP_QUERY can tell; without it the answer is no.
+   */
+  get replaced(): boolean {
+    if (this.#fd < 0 || !this.#queryable) return false;
+    return this.#ask(0) === undefined && this.#libc.errno() === ESRCH;
   }
 
   close(): void {
@@ -50,10 +59,8 @@ export class NativeVmas {
     this.#fd = -1;
   }
 
-  /** After an exec the fd shows the old address space (ESRCH): open it anew. */
-  #reopen(): boolean {
-    if (this.#fd >= 0 && this.#libc.errno() !== ESRCH) return false;
-    this.close();
+  #open(): boolean {
+    if (this.#fd >= 0) return false;
     try {
       this.#fd = openSync(`/proc/${this.#pid}/maps`, 'r');
     } catch {

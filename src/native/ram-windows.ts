@@ -2,7 +2,7 @@
  * Windows of the box's RAM that are also a file of their own: the memory behind a SHM_ALLOC fd. The
  * client maps the memfd, the box has the same pages laid over its RAM.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { HostArch } from './arch.ts';
 import type { Libc } from './libc.ts';
 
@@ -50,10 +50,8 @@ export class RamWindows {
 
   /** Lays the file over RAM, with what RAM holds there. False when the kernel refuses. */
   overlay(offset: number, length: number, fd: number): boolean {
-    const own = openSync(`/proc/self/fd/${fd}`, 'r+');
     const contents = this.#ram.slice(offset, offset + length);
-    const ok = this.#map(offset, length, MAP_SHARED | MAP_FIXED, own);
-    closeSync(own);
+    const ok = this.#map(offset, length, MAP_SHARED | MAP_FIXED, fd);
     if (ok) this.#ram.set(contents, offset);
     return ok;
   }

@@ -71,6 +71,7 @@ export class Supervisor {
   readonly #calls: NativeCalls;
   readonly #threads = new Map<number, NativeThread>();
   readonly #processes = new Map<number, NativeProcess>();
+  readonly #pidfds = new Map<number, number>();
   /** Calls that sleep. */
   readonly #pending = new Map<NativeThread, Notification>();
   /** The call that each task serves, for fds that are handed out on the way. */
@@ -218,9 +219,9 @@ export class Supervisor {
       this.#interrupted = this.libc.errno() === EINTR;
       return;
     }
-    // Hang-ups first: a program's close() must be seen before its next call.
+    // Hang-ups first, and what they start: a program's close() comes before its next call.
     if (this.#pollfds.getInt16(14, true) !== 0) this.epoll.dispatch();
-    if (this.#pollfds.getInt16(6, true) !== 0) this.#receive();
+    else if (this.#pollfds.getInt16(6, true) !== 0) this.#receive();
     if (this.#pending.size > 0) this.#lookAtPending();
   }
 
@@ -312,8 +313,9 @@ export class Supervisor {
 
   #thread(tid: number): NativeThread | undefined {
     const known = this.#threads.get(tid);
-    if (known !== undefined) return known;
-    const tgid = tgidOf(tid);
+    if (known !== undefined && !known.process.mm.replaced) return known;
+    if (known !== undefined) this.#gone(known.process);
+    const tgid = known?.process.pid ?? tgidOf(tid);
     if (tgid === undefined) return undefined;
     const process = this.#processes.get(tgid) ?? this.#adopt(tgid);
     if (process === undefined) return undefined;
@@ -322,22 +324,32 @@ export class Supervisor {
     return thread;
   }
 
-  /** Meets a process for the first time: a pidfd tells when it is gone. */
+  /** Meets a process for the first time, or after an exec. */
   #adopt(tgid: number): NativeProcess | undefined {
-    const pidfd = this.libc.syscall(this.arch.pidfdOpen, tgid, 0);
-    if (pidfd < 0) return undefined;
+    if (!this.#pidfds.has(tgid) && !this.#watchExit(tgid)) return undefined;
     const mm = new NativeMemory(this.#vm, this.kernel, tgid, this.files.shmInodes);
     const table = this.files.table(tgid, (fd, cloexec) => this.#addFd(fd, cloexec));
     const process = new NativeProcess(tgid, mm, table);
     this.#processes.set(tgid, process);
-    this.epoll.add(pidfd, EPOLLIN, () => {
-      this.epoll.remove(pidfd);
-      closeSync(pidfd);
-      this.#gone(process);
-    });
     return process;
   }
 
+  /** A pidfd tells when the process is gone. */
+  #watchExit(tgid: number): boolean {
+    const pidfd = this.libc.syscall(this.arch.pidfdOpen, tgid, 0);
+    if (pidfd < 0) return false;
+    this.#pidfds.set(tgid, pidfd);
+    this.epoll.add(pidfd, EPOLLIN, () => {
+      this.#pidfds.delete(tgid);
+      this.epoll.remove(pidfd);
+      closeSync(pidfd);
+      const process = this.#processes.get(tgid);
+      if (process !== undefined) this.#gone(process);
+    });
+    return true;
+  }
+
+  /** The process has ended, or its address space has by an exec, and its other threads with it. */
   #gone(process: NativeProcess): void {
     process.mm.gone();
     this.#processes.delete(process.pid);

@@ -28,18 +28,28 @@ function stackOfMain(): Promise<string> {
   return new Promise((resolve) => {
     const session = new Session();
     const late = setTimeout(() => resolve('(no stack could be had)'), STACK_MS);
+    const urls = new Map<string, string>();
     session.connectToMainThread();
+    session.on('Debugger.scriptParsed', ({ params }) => urls.set(params.scriptId, params.url));
     session.on('Debugger.paused', ({ params }) => {
       clearTimeout(late);
-      resolve(params.callFrames.slice(0, 12).map(frameText).join('\n'));
+      resolve(
+        params.callFrames
+          .slice(0, 12)
+          .map((frame) => frameText(frame, urls))
+          .join('\n'),
+      );
     });
     session.post('Debugger.enable');
     session.post('Debugger.pause');
   });
 }
 
-const frameText = (frame: Debugger.CallFrame): string =>
-  `    at ${frame.functionName || '<anonymous>'} (${frame.url}:${frame.location.lineNumber + 1})`;
+function frameText(frame: Debugger.CallFrame, urls: ReadonlyMap<string, string>): string {
+  const { scriptId, lineNumber } = frame.location;
+  const url = frame.url || (urls.get(scriptId) ?? '');
+  return `    at ${frame.functionName || '<anonymous>'} (${url}:${lineNumber + 1})`;
+}
 
 async function timeOut(): Promise<void> {
   const stack = await stackOfMain();

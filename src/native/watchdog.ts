@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { TaEnvironment, TaImage, TaInstance } from '../ta/runtime.ts';
-import type { Co } from '../sched/task.ts';
+import type { Co, MaybeCo } from '../sched/task.ts';
 
 /** Words of the shared state. */
 export const WATCH = {
@@ -55,7 +55,7 @@ export class Watchdog {
         const instance = image.instantiate(environment);
         return {
           enter: (entry, session, command, params) =>
-            this.#watched(uuid, instance.enter(entry, session, command, params)),
+            this.#entered(uuid, () => instance.enter(entry, session, command, params)),
           destroy: () => instance.destroy(),
         };
       },
@@ -66,19 +66,28 @@ export class Watchdog {
     await this.#worker.terminate();
   }
 
-  *#watched(uuid: Uint8Array, body: Co<number>): Co<number> {
+  #entered(uuid: Uint8Array, enter: () => MaybeCo<number>): MaybeCo<number> {
+    const entered = this.#watched(uuid, enter);
+    return typeof entered === 'number' ? entered : this.#steps(uuid, entered);
+  }
+
+  *#steps(uuid: Uint8Array, body: Co<number>): Co<number> {
     for (;;) {
-      this.#uuid.set(uuid);
-      this.#sequence = (this.#sequence + 1) & 0x7fffffff;
-      Atomics.store(this.#words, WATCH.entered, this.#sequence);
-      let step: IteratorResult<0 | 1 | 2, number>;
-      try {
-        step = body.next();
-      } finally {
-        Atomics.store(this.#words, WATCH.entered, 0);
-      }
+      const step = this.#watched(uuid, () => body.next());
       if (step.done === true) return step.value;
       yield step.value;
+    }
+  }
+
+  /** Runs a stretch of a TA's code. */
+  #watched<T>(uuid: Uint8Array, stretch: () => T): T {
+    this.#uuid.set(uuid);
+    this.#sequence = (this.#sequence + 1) & 0x7fffffff;
+    Atomics.store(this.#words, WATCH.entered, this.#sequence);
+    try {
+      return stretch();
+    } finally {
+      Atomics.store(this.#words, WATCH.entered, 0);
     }
   }
 }

@@ -55,12 +55,22 @@ export class Body {
 
   /** The task's side: runs `start` and everything it calls to the end. */
   *run<T>(start: () => T | PromiseLike<T>): Co<T> {
+    const begun = this.begin(start);
+    return isPromiseLike(begun) ? yield* this.settle(begun) : begun;
+  }
+
+  /** Runs `start` as far as it goes without waiting: its result, or a promise for `settle`. */
+  begin<T>(start: () => T | PromiseLike<T>): T | PromiseLike<T> {
     this.#task = this.#sched.running();
     const begun = start();
-    if (!isPromiseLike(begun)) {
-      if (this.#pending !== undefined) throw new OverlappingCall(this.#task.name);
-      return begun;
+    if (this.#pending !== undefined && !isPromiseLike(begun)) {
+      throw new OverlappingCall(this.#task.name);
     }
+    return begun;
+  }
+
+  /** Serves the async side until its promise is settled. */
+  *settle<T>(begun: PromiseLike<T>): Co<T> {
     const outcome: { done: boolean; value?: T; error?: unknown; failed?: boolean } = {
       done: false,
     };

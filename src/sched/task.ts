@@ -20,6 +20,18 @@ export type Wait = typeof PARK | typeof POINT | typeof HOST;
 export type Co<T> = Generator<Wait, T, void>;
 
 /**
+ * What a call gives that seldom has to wait: its value, or the coroutine that will end with it. The
+ * caller goes on with `typeof r === 'number' ? r : yield* r`, and a layer that has no need to wait
+ * costs a plain call. Unlike a coroutine's, the call's work begins at once.
+ */
+export type MaybeCo<T> = T | Co<T>;
+
+/** The end of such a call as a coroutine, where a plain call would gain nothing. */
+export function* endOf(call: MaybeCo<number>): Co<number> {
+  return typeof call === 'number' ? call : yield* call;
+}
+
+/**
  * What may end a sleep early, in the kernel's terms (include/linux/sched.h, wait.h):
  * nothing; a fatal signal; any signal. Freezable waits are interruptible ones that a suspend freezes.
  */

@@ -5,7 +5,6 @@ import type { Profile } from '../box/profiles.ts';
 import type { Host, RamBacking } from '../host/host.ts';
 import type { Policy } from '../sched/policy.ts';
 import type { TraceLevel } from '../trace/events.ts';
-import { classOf } from './findings.ts';
 import type { Complaint } from './findings.ts';
 import { heldBy } from './held.ts';
 import { judge } from './judge.ts';
@@ -33,7 +32,7 @@ export interface TraceOptions {
 export interface Verdict {
   readonly box: Box;
   readonly choices: readonly number[];
-  readonly complaints: readonly Complaint[];
+  readonly complaint: Complaint | undefined;
 }
 
 const UNTRACED: TraceOptions = { level: 'off', capacity: NO_EVENTS };
@@ -53,16 +52,12 @@ export function execute(host: Host, run: Execution, trace: TraceOptions = UNTRAC
     const running = new Run(box);
     const before = heldBy(box);
     run.scenario.start(running);
-    const complaints = distinct(judge(running, before));
-    return { box, choices: box.sched.choices, complaints };
+    const complaint = judge(running, before);
+    return { box, choices: box.sched.choices, complaint };
   } finally {
     box.dispose();
   }
 }
-
-const distinct = (complaints: readonly Complaint[]): readonly Complaint[] => [
-  ...new Map(complaints.map((complaint) => [classOf(complaint), complaint])).values(),
-];
 
 /**
  * A host whose machines get the same RAM, one after the other: making it anew costs more than all

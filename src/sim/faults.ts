@@ -4,18 +4,6 @@ import type { Box } from '../box/box.ts';
 /** Gives back what was taken. */
 export type GiveBack = () => void;
 
-/** The core heap: sessions, contexts and registered memory are refused while it is full. */
-function takeCoreHeap({ opteeOs }: Box): GiveBack {
-  const { heap } = opteeOs.guest;
-  const taken: number[] = [];
-  for (let size = heap.size; size >= 1; size /= 2) {
-    while (heap.alloc(size, 'somebody else')) taken.push(size);
-  }
-  return () => {
-    for (const size of taken) heap.free(size);
-  };
-}
-
 /** Secure memory for TAs: none can be loaded while it is full. */
 function takeTaRam({ opteeOs }: Box): GiveBack {
   const { taRam } = opteeOs.nexus;
@@ -32,6 +20,5 @@ function takeTaRam({ opteeOs }: Box): GiveBack {
 }
 
 export const POOLS: readonly (readonly [name: string, take: (box: Box) => GiveBack])[] = [
-  ['core heap', takeCoreHeap],
   ['TA RAM', takeTaRam],
 ];

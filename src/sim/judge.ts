@@ -1,5 +1,5 @@
 /**
- * The end of a run: from the first rest to an empty system, with a question at each stage.
+ * The end of a run: from the first rest to an empty system, with questions on the way.
  *
  * 1. The scenario comes to rest. Last orders: who is hostile behaves from now on, that is, answers
  *    what it was given and serves, or leaves.
@@ -7,10 +7,13 @@
  *    waits for an answer gets one. It must be able to open the device, and nobody may be stuck.
  * 3. Every process is killed. All must go, and nothing may be left behind.
  * 4. Both devices are opened and closed once more.
+ *
+ * What is wrong at 2 has consequences at 3 and 4, so that the run ends there.
  */
 import { O_RDWR, SIGKILL } from '../abi/fcntl.ts';
 import { formatErrno } from '../abi/errno.ts';
 import { withoutQuirks } from '../box/profiles.ts';
+import { together } from './findings.ts';
 import type { Complaint } from './findings.ts';
 import { heldBy } from './held.ts';
 import type { Held } from './held.ts';
@@ -27,33 +30,43 @@ type Question = () => readonly Complaint[];
 /** Does something, and gives the question that comes after. */
 type Stage = (run: Run, before: Held) => Question;
 
-const STAGES: readonly Stage[] = [
-  () => () => [],
-  lastOrders,
-  serve,
-  killAll,
-  (run) => reopen(run, CLIENT_DEVICE),
-  (run) => reopen(run, SUPPLICANT_DEVICE),
+/** Stages, in acts: complaints of an act end the run after it. */
+const ACTS: readonly (readonly Stage[])[] = [
+  [comeToRest, lastOrders, serve],
+  [killAll, (run) => reopen(run, CLIENT_DEVICE), (run) => reopen(run, SUPPLICANT_DEVICE)],
 ];
 
 /**
- * Runs a scenario that has been started to its end, and says what was wrong.
+ * Runs a scenario that has been started to its end, and says what was wrong, if anything.
  * @param before what the box held before it was started.
  */
-export function judge(run: Run, before: Held): readonly Complaint[] {
-  const complaints: Complaint[] = [];
-  for (const stage of STAGES) {
-    const ask = stage(run, before);
-    try {
-      run.settle();
-    } catch (error) {
-      if (error instanceof EndlessRun) return [...complaints, endless(error)];
-      throw error;
+export function judge(run: Run, before: Held): Complaint | undefined {
+  for (const stages of ACTS) {
+    const complaints: Complaint[] = [];
+    for (const stage of stages) {
+      const ask = stage(run, before);
+      const ended = settle(run);
+      if (ended !== undefined) return ended;
+      complaints.push(...ask());
     }
-    if (run.box.halted !== undefined) return [...complaints, ...halted(run)];
-    complaints.push(...ask());
+    if (complaints.length > 0) return together(complaints);
   }
-  return complaints;
+  return undefined;
+}
+
+/** Lets the box come to rest, unless it never does or stops. */
+function settle(run: Run): Complaint | undefined {
+  try {
+    run.settle();
+  } catch (error) {
+    if (error instanceof EndlessRun) return endless(error);
+    throw error;
+  }
+  return halted(run);
+}
+
+function comeToRest(): Question {
+  return () => [];
 }
 
 function lastOrders(run: Run): Question {

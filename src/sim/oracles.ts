@@ -20,28 +20,42 @@ const HALTS: Readonly<Record<Halt['kind'], string>> = {
 };
 
 /** A kernel or a secure world that has stopped the box. */
-export function halted({ box }: Run): readonly Complaint[] {
+export function halted({ box }: Run): Complaint | undefined {
   const { halted: halt } = box;
-  return halt === undefined ? [] : [{ oracle: HALTS[halt.kind], text: withoutNumbers(halt.text) }];
+  if (halt === undefined) return undefined;
+  return { oracle: HALTS[halt.kind], text: withoutNumbers(halt.text) };
 }
 
+/** Sites that another call ends by ending: whoever sleeps there is stuck because somebody else is. */
+const BEHIND_CALLERS: ReadonlySet<string> = new Set([
+  'optee_cq_wait_for_completion',
+  'optee_notif_wait',
+]);
+/** The same for a task that waits for the end of another one. */
+const BEHIND_A_TASK = 'join';
+
 /**
- * A wait that nobody will end. To be asked at rest: nothing can run, no timer is left, a supplicant
+ * Waits that nobody will end. To be asked at rest: nothing can run, no timer is left, a supplicant
  * is connected that has answered whatever it was given. Stuck is who sleeps then, unless
  * - it is a task of the system that was there before the scenario (an idle kernel thread), or
  * - it is a daemon's that sleeps interruptibly: it waits for work.
  */
 export function stuck({ box, ofSystem }: Run): readonly Complaint[] {
-  const waits = box.sched
-    .blocked()
-    .filter((task) => !ofSystem.has(task) && !waitsForWork(task))
-    .map(
-      (task) => `${kindOf(task)} sleeps for ever in ${task.blocked!.site} (${task.blocked!.mode})`,
-    );
-  return [...new Set(waits)].map((text) => ({ oracle: 'stuck', text }));
+  const tasks = box.sched.blocked().filter((task) => !ofSystem.has(task) && !waitsForWork(task));
+  const waits = causesAmong(tasks).map(
+    (task) => `${task.daemon ? 'a daemon' : 'a caller'} sleeps for ever in ${task.blocked!.site}`,
+  );
+  return [...new Set(waits)].sort().map((text) => ({ oracle: 'stuck', text }));
 }
 
-/** The same once every process has been sent SIGKILL. */
+/** Without those that only wait for others, unless there are no others. */
+function causesAmong(tasks: readonly Task[]): readonly Task[] {
+  const own = tasks.filter(({ blocked }) => blocked!.site !== BEHIND_A_TASK);
+  const first = own.filter(({ daemon, blocked }) => daemon || !BEHIND_CALLERS.has(blocked!.site));
+  return [first, own, tasks].find((some) => some.length > 0) ?? [];
+}
+
+/** The same once every process has been sent SIGKILL; code of the kernel cannot be. */
 export function unkillable(run: Run): readonly Complaint[] {
   return stuck(run).map(({ text }) => ({ oracle: 'unkillable', text }));
 }
@@ -49,14 +63,12 @@ export function unkillable(run: Run): readonly Complaint[] {
 const waitsForWork = (task: Task): boolean =>
   task.daemon && task.signals !== undefined && task.blocked?.mode === 'interruptible';
 
-const kindOf = (task: Task): string => (task.signals === undefined ? 'kernel code' : 'a program');
-
 /** What is there beyond what was there before, once every process has gone. */
 export function leaks(before: Held, now: Held): readonly Complaint[] {
-  return leftBehind(before, now).map((kind) => {
-    const how = now[kind]! > before[kind]! ? 'left behind' : 'one too few';
-    return { oracle: 'leak', text: `${kind} ${how}` };
-  });
+  const kinds = leftBehind(before, now);
+  if (kinds.length === 0) return [];
+  const text = kinds.map((kind) => (now[kind]! > before[kind]! ? kind : `too few ${kind}`));
+  return [{ oracle: 'leak', text: `left behind: ${text.join(', ')}` }];
 }
 
 /** A device that cannot be opened although no process has it open. */

@@ -30,8 +30,10 @@ export interface SearchOptions {
   readonly onProgress?: (result: SearchResult) => void;
 }
 
-/** A class of complaints, with the first schedule that showed it. */
+/** A kind of complaint with one cause, and the first schedule that showed it. */
 export interface Finding extends Complaint {
+  /** Bugs of the profile without which it would not be there; none under one that has none. */
+  readonly bugs: readonly string[];
   /** Number of that schedule, from 1. */
   readonly schedule: number;
   /** Different schedules up to and with that one. */
@@ -40,7 +42,7 @@ export interface Finding extends Complaint {
   readonly seed: number | undefined;
   readonly choices: readonly number[];
   /** Schedules that showed it. */
-  count: number;
+  readonly count: number;
 }
 
 export interface SearchResult {
@@ -99,9 +101,11 @@ function sourceOf(host: Host, scenario: Scenario, options: SearchOptions): Polic
 class Tally {
   readonly result: SearchResult;
   readonly #seen = new Set<number>();
-  readonly #byClass = new Map<string, Finding>();
+  readonly #suspects: Suspects;
+  readonly #byCause = new Map<object, Record>();
 
   constructor(scenario: Scenario, { profile, strategy }: SearchOptions) {
+    this.#suspects = new Suspects(profile);
     this.result = {
       scenario: scenario.name,
       profile: profile.name,
@@ -114,22 +118,21 @@ class Tally {
     };
   }
 
-  add({ choices, complaints }: Verdict, seed: number | undefined): void {
+  add({ choices, complaint }: Verdict, seed: number | undefined, rerun: Rerun): void {
     const { result } = this;
     result.schedules += 1;
     this.#seen.add(scheduleHash(choices));
     result.distinct = this.#seen.size;
-    for (const complaint of complaints) {
-      const known = this.#byClass.get(classOf(complaint));
-      if (known !== undefined) known.count += 1;
-      else this.#first(complaint, choices, seed);
+    if (complaint === undefined) return;
+    const cause = this.#suspects.causeOf(complaint, rerun);
+    const known = this.#byCause.get(cause);
+    if (known !== undefined) {
+      known.count += 1;
+      return;
     }
-  }
-
-  #first(complaint: Complaint, choices: readonly number[], seed: number | undefined): void {
-    const { schedules, distinct, findings } = this.result;
-    const finding = { ...complaint, schedule: schedules, distinct, seed, choices, count: 1 };
-    this.#byClass.set(classOf(complaint), finding);
-    findings.push(finding);
+    const { schedules, distinct } = result;
+    const finding = new Record(complaint, cause, { schedule: schedules, distinct, seed, choices });
+    this.#byCause.set(cause, finding);
+    result.findings.push(finding);
   }
 }

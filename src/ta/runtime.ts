@@ -6,7 +6,7 @@
 import type { Pa } from '../machine/address.ts';
 import type { BusPort } from '../machine/bus.ts';
 import type { Scheduler } from '../sched/scheduler.ts';
-import type { Co } from '../sched/task.ts';
+import type { Co, MaybeCo } from '../sched/task.ts';
 
 /** The five entry points of a TA (TEE Internal Core API 4.3). */
 export type TaEntry =
@@ -87,9 +87,14 @@ export interface TaEnvironment {
 export interface TaInstance {
   /**
    * Runs an entry point to its end. @returns a TEE_Result (0 for entries that return nothing).
-   * @throws TaPanic when the TA panics or does what ends it.
+   * @throws TaPanic when the TA panics or does what ends it, at once or in the coroutine.
    */
-  enter(entry: TaEntry, session: number, command: number, params: TaParams | undefined): Co<number>;
+  enter(
+    entry: TaEntry,
+    session: number,
+    command: number,
+    params: TaParams | undefined,
+  ): MaybeCo<number>;
   /**
    * The instance is gone; nothing of it may run any more. It gives its pages back through
    * `freePages`, also after a panic.

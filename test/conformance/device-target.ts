@@ -62,13 +62,14 @@ class Switchboard {
   readonly #directory = mkdtempSync(join(tmpdir(), 'teebox-conformance-'));
   readonly #server: Server;
   readonly #expected = new Map<string, (agent: Agent) => void>();
+  readonly #agents = new Set<Agent>();
   #tokens = 0;
 
   constructor() {
     this.#server = createServer((socket) => void this.#greet(socket));
     this.#server.listen(this.path);
     this.#server.unref();
-    process.on('exit', () => rmSync(this.#directory, { recursive: true, force: true }));
+    process.on('exit', () => this.#clear());
   }
 
   get path(): string {
@@ -89,8 +90,17 @@ class Switchboard {
     const lines = createInterface(socket)[Symbol.asyncIterator]();
     const { value } = await lines.next();
     const { token, pid } = JSON.parse(String(value)) as AgentHello;
-    this.#expected.get(token)?.(new Agent(pid, socket, lines));
+    const agent = new Agent(pid, socket, lines);
+    this.#agents.add(agent);
+    socket.once('close', () => this.#agents.delete(agent));
+    this.#expected.get(token)?.(agent);
     this.#expected.delete(token);
+  }
+
+  /** Those that hang in a call do not see that the socket has gone. */
+  #clear(): void {
+    for (const { pid } of this.#agents) process.kill(pid, 'SIGKILL');
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 }
 

@@ -46,6 +46,9 @@ export class Case {
   }
 }
 
+/** Longest that a case may take before it counts as hung, milliseconds. */
+const HUNG_MS = 10_000;
+
 type Body = (c: Case) => Promise<void>;
 
 /** The functions that a spec is made of. */
@@ -72,7 +75,7 @@ function suiteOf(target: TeeTarget): Suite {
       const needs = typeof second === 'function' ? [] : second;
       const body = typeof second === 'function' ? second : third!;
       const lacking = needs.map((need) => target.lacks(need)).find((why) => why !== undefined);
-      it(name, { skip: lacking ?? false }, async () => {
+      it(name, { skip: lacking ?? false, timeout: HUNG_MS }, async () => {
         const c = new Case(target);
         try {
           await body(c);

@@ -3,9 +3,20 @@
  * ```ts run            a program that must end well; with tests of node:test, its tests must pass
  * ```ts run NAME.ts    the same, under a name that other blocks of the page can import
  * ```ts file NAME.ts   a file that other blocks import
+ * ```ts example PATH   what stands in that file of the repository
+ * A NAME that begins with `src/` is a file added to the repository's sources.
  * ```console run       commands of teebox, each behind `$ `, and all that they print
  */
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,27 +69,45 @@ export interface Project {
   readonly programs: readonly Program[];
 }
 
-/** Writes the TypeScript blocks that are marked. */
+/** Writes the TypeScript blocks that are programs or files of programs. */
 export function makeProject(): Project {
   const directory = mkdtempSync(join(tmpdir(), 'teebox-docs-'));
   mkdirSync(join(directory, 'node_modules'));
   symlinkSync(ROOT, join(directory, 'node_modules', 'teebox'));
+  const files: string[] = [];
+  const programs: Program[] = [];
+  for (const block of PAGES.flatMap(blocksOf)) {
+    const [language, use, name = `line-${block.line}.ts`] = block.words;
+    if (language !== 'ts' || (use !== 'run' && use !== 'file')) continue;
+    const path = writeBlock(join(directory, basename(block.page, '.md')), name, block.text);
+    const usesTestRunner = block.text.includes("'node:test'");
+    files.push(path);
+    if (use === 'run') programs.push({ name: `${block.page}:${block.line}`, path, usesTestRunner });
+  }
   writeJson(join(directory, 'package.json'), { name: 'docs', type: 'module' });
   writeJson(join(directory, 'tsconfig.json'), {
     extends: join(ROOT, 'tsconfig.json'),
     compilerOptions: { typeRoots: [join(ROOT, 'node_modules/@types')] },
-    include: ['**/*.ts'],
-  });
-  const programs = PAGES.flatMap(blocksOf).flatMap((block) => {
-    const [language, use, name = `line-${block.line}.ts`] = block.words;
-    if (language !== 'ts' || (use !== 'run' && use !== 'file')) return [];
-    const path = join(directory, basename(block.page, '.md'), name);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, block.text);
-    const usesTestRunner = block.text.includes("'node:test'");
-    return use === 'run' ? [{ name: `${block.page}:${block.line}`, path, usesTestRunner }] : [];
+    include: [join(ROOT, 'src/**/*.d.ts')],
+    files,
   });
   return { directory, programs };
+}
+
+function writeBlock(directory: string, name: string, text: string): string {
+  const path = join(directory, name);
+  if (name.startsWith('src/')) copySources(directory);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  return path;
+}
+
+/** For files that are added to the sources: a copy to which they are added. */
+function copySources(directory: string): void {
+  const to = join(directory, 'src');
+  if (existsSync(to)) return;
+  const filter = (path: string): boolean => !/\.(test|d)\.ts$/.test(path);
+  cpSync(join(ROOT, 'src'), to, { recursive: true, filter });
 }
 
 function writeJson(path: string, value: object): void {

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { PAGES, ROOT, blocksOf, makeProject } from './blocks.ts';
+import { PAGES, ROOT, blocksOf, makeProject, textOf } from './blocks.ts';
 
 /** Longest that a program may run before it counts as hung, milliseconds. */
 const HUNG_MS = 120_000;
@@ -44,6 +44,13 @@ describe('programs of the documentation', () => {
 
 const COMMAND = /^\$ npx teebox (.*)$/;
 
+describe('files that the documentation shows', () => {
+  for (const { words, text } of PAGES.flatMap(blocksOf)) {
+    const [, use, path = ''] = words;
+    if (use === 'example') it(path, () => assert.equal(textOf(path), text));
+  }
+});
+
 describe('commands of the documentation', () => {
   for (const block of PAGES.flatMap(blocksOf)) {
     if (block.words.join(' ') !== 'console run') continue;
@@ -52,7 +59,12 @@ describe('commands of the documentation', () => {
       const printed = lines.flatMap((line) => {
         const [, args] = COMMAND.exec(line) ?? [];
         if (args === undefined) return [];
-        return [line, ...run([MAIN, ...args.split(' ')]).output.trimEnd().split('\n')];
+        return [
+          line,
+          ...run([MAIN, ...args.split(' ')])
+            .output.trimEnd()
+            .split('\n'),
+        ];
       });
       assert.deepEqual(lines, printed);
     });

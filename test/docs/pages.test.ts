@@ -50,7 +50,9 @@ describe('the documentation', () => {
   });
 
   it('has the rooms and their imports as they are checked', () => {
-    const rows = [...textOf('docs/architecture.md').matchAll(/^\| `([^`]+)` *\|[^|]*\|([^|]*)\|$/gm)];
+    const rows = [
+      ...textOf('docs/architecture.md').matchAll(/^\| `([^`]+)` *\|[^|]*\|([^|]*)\|$/gm),
+    ];
     const documented = rows.map(([, room, imports = '']) => [
       room,
       [...imports.matchAll(/`([^`]+)`/g)].map(([, name]) => name).sort(),

@@ -20,7 +20,7 @@ const PROGRAMS = here('programs/');
 const TEEBOX = here('../../src/cli/main.ts');
 /** Half of a run's time is the compilation of teebox itself. */
 const COMPILE_CACHE = here('../../node_modules/.cache/teebox-native-tests');
-export const TEST_TA = here('ta.ts');
+const TEST_TA = here('ta.ts');
 export const COUNTER_TA = here('counter-ta.ts');
 
 /** Longest that a run may take before it counts as hung, milliseconds. */
@@ -122,12 +122,12 @@ async function execute(
   const child = start(command, args, options);
   const [stdout, stderr] = [textOf(child.stdout), textOf(child.stderr)];
   const hung = setTimeout(() => killGroup(child), HUNG_MS);
-  const code = await exitCode(child);
+  const ran = { code: await exitCode(child), stdout: await stdout, stderr: await stderr };
   clearTimeout(hung);
-  return { code, stdout: await stdout, stderr: await stderr };
+  return ran;
 }
 
-/** The child and what it started: it leads a process group. */
+/** Ends the child, which leads a process group, and what it started: that holds its pipes open. */
 function killGroup({ pid }: ChildProcess): void {
   if (pid !== undefined) process.kill(-pid, 'SIGKILL');
 }
@@ -163,8 +163,7 @@ export function run(program: readonly string[], options: RunOptions = {}): Promi
 }
 
 /** What a program must print. */
-export const expected = (name: string): string =>
-  readFileSync(join(PROGRAMS, `${name}.out`), 'utf8');
+const expected = (name: string): string => readFileSync(join(PROGRAMS, `${name}.out`), 'utf8');
 
 /** Runs one theme, compares all that it says, and looks for what is left of it in the box. */
 export async function checkTheme(

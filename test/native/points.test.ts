@@ -36,8 +36,8 @@ describe('the native tests', () => {
       );
     assert.deepEqual(numbers('TA_TEST'), TA_TEST_CMD);
     assert.deepEqual(numbers('TA_COUNTER'), TA_COUNTER_CMD);
-    const bytes = [...header.matchAll(/\{ (0x.*) \}/g)].map(([, list = '']) =>
-      list.replaceAll(/0x|, /g, ''),
+    const bytes = [...header.matchAll(/_UUID \{([^}]*)\}/g)].map(([, list = '']) =>
+      list.replaceAll(/0x|[^0-9a-f]/g, ''),
     );
     const uuids = [TA_TEST_UUID, TA_COUNTER_UUID].map((uuid) => uuid.replaceAll('-', ''));
     assert.deepEqual(bytes, uuids);

@@ -20,16 +20,16 @@ export const POINTS = [
     test: 'paths',
   },
   {
-    point: 'what is not the TEE’s goes on in the host’s kernel untouched',
+    point: "what is not the TEE's goes on in the host's kernel untouched",
     test: 'unrelated calls',
   },
   { point: 'attributes in /sys/class/tee are read as files', test: 'paths' },
   // Calls
   {
-    point: 'ioctl arguments are fetched from and stored into the caller’s memory',
+    point: "ioctl arguments are fetched from and stored into the caller's memory",
     test: 'session',
   },
-  { point: 'the driver refuses what Linux’s refuses, with the same errno', test: 'refusals' },
+  { point: "the driver refuses what Linux's refuses, with the same errno", test: 'refusals' },
   {
     point: 'a pointer that cannot be read or written is EFAULT, and leaves nothing behind',
     test: 'bad pointers',
@@ -44,14 +44,14 @@ export const POINTS = [
     test: 'fork',
   },
   {
-    point: 'fds are inherited by exec, and the old program’s memory is not the new one’s',
+    point: "fds are inherited by exec, and the old program's memory is not the new one's",
     test: 'vfork and exec',
   },
   { point: 'an fd is identified at each call by the inode behind it', test: 'descriptors' },
   { point: 'a context ends with the last of its fds, in whatever process', test: 'descriptors' },
   { point: 'an fd that was passed through a socket is the same context', test: 'SCM_RIGHTS' },
   // Memory
-  { point: 'SHM_ALLOC’s memory is one page for client and box', test: 'allocated memory' },
+  { point: "SHM_ALLOC's memory is one page for client and box", test: 'allocated memory' },
   {
     point: 'it is given back after the last close and unmap, also of a process that leaked it',
     test: 'allocated memory',
@@ -61,11 +61,11 @@ export const POINTS = [
     test: 'allocated memory',
   },
   {
-    point: 'what can be registered is decided by the process’s mappings',
+    point: "what can be registered is decided by the process's mappings",
     test: 'registered memory',
   },
   {
-    point: 'only what the TA changed goes back: a client’s racing writes survive',
+    point: "only what the TA changed goes back: a client's racing writes survive",
     test: 'racing writer',
   },
   // Sleeping and dying

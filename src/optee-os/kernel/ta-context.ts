@@ -9,7 +9,7 @@ import {
   TA_FLAG_INSTANCE_KEEP_CRASHED,
   TA_FLAG_SINGLE_INSTANCE,
 } from '../../abi/ta-head.ts';
-import type { Co } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import { Condvar } from './mutex.ts';
 import type { SecureMutex } from './mutex.ts';
 import type { TeeTaSession } from './session.ts';
@@ -48,7 +48,11 @@ export abstract class TeeTaCtx {
 
   /** Each runs an entry point; false panics show in `panicked`. @returns a TEE_Result */
   abstract enterOpenSession(thread: ThreadCtx, session: TeeTaSession): Co<number>;
-  abstract enterInvokeCommand(thread: ThreadCtx, session: TeeTaSession, cmd: number): Co<number>;
+  abstract enterInvokeCommand(
+    thread: ThreadCtx,
+    session: TeeTaSession,
+    cmd: number,
+  ): MaybeCo<number>;
   abstract enterCloseSession(thread: ThreadCtx, session: TeeTaSession): Co<number>;
   /** Gives back what a panicked TA holds. */
   abstract releaseState(thread: ThreadCtx): Co<void>;

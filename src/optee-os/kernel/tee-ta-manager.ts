@@ -145,7 +145,8 @@ export class TaManager {
     if (!ctx.panicked) {
       session.param = param;
       session.cancelAtMs = this.#deadline(timeoutMs);
-      res = yield* ctx.enterInvokeCommand(thread, session, cmd);
+      const entered = ctx.enterInvokeCommand(thread, session, cmd);
+      res = typeof entered === 'number' ? entered : yield* entered;
       session.param = undefined;
     }
     const dead = ctx.panicked;

@@ -21,7 +21,8 @@ import { TA_FLAG, TA_FLAG_CONCURRENT, TA_FLAGS_MASK } from '../../abi/ta-head.ts
 import { PAGE_SIZE, pagesFor } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import { BusFault } from '../../machine/bus.ts';
-import type { Co } from '../../sched/task.ts';
+import { endOf } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import { TaPanic } from '../../ta/runtime.ts';
 import type { TaEntry, TaImage, TaInstance, TaParams } from '../../ta/runtime.ts';
 import type { Guest } from '../guest.ts';
@@ -100,16 +101,16 @@ export class UserTaCtx extends TeeTaCtx {
     return this.thread;
   }
 
-  enterOpenSession(thread: ThreadCtx, session: TeeTaSession): Co<number> {
-    return this.#enter(thread, session, 'TA_OpenSessionEntryPoint', 0);
+  *enterOpenSession(thread: ThreadCtx, session: TeeTaSession): Co<number> {
+    return yield* endOf(this.#enter(thread, session, 'TA_OpenSessionEntryPoint', 0));
   }
 
-  enterInvokeCommand(thread: ThreadCtx, session: TeeTaSession, cmd: number): Co<number> {
+  enterInvokeCommand(thread: ThreadCtx, session: TeeTaSession, cmd: number): MaybeCo<number> {
     return this.#enter(thread, session, 'TA_InvokeCommandEntryPoint', cmd);
   }
 
-  enterCloseSession(thread: ThreadCtx, session: TeeTaSession): Co<number> {
-    return this.#enter(thread, session, 'TA_CloseSessionEntryPoint', 0);
+  *enterCloseSession(thread: ThreadCtx, session: TeeTaSession): Co<number> {
+    return yield* endOf(this.#enter(thread, session, 'TA_CloseSessionEntryPoint', 0));
   }
 
   /** release_utc_state() */
@@ -133,27 +134,71 @@ export class UserTaCtx extends TeeTaCtx {
   }
 
   /** user_ta_enter() */
-  *#enter(thread: ThreadCtx, session: TeeTaSession, entry: TaEntry, cmd: number): Co<number> {
-    let res = this.#begin(thread, session);
-    if (res === TEE_SUCCESS) {
-      const { trace } = this.#guest.nexus;
-      if (trace.calls) this.#traceEnter(session, entry, cmd);
-      try {
-        if (thread.preemptible) yield* thread.preempt();
-        res =
-          entry === 'TA_InvokeCommandEntryPoint'
-            ? yield* this.#instance!.enter(entry, session.uref, cmd, session.param)
-            : yield* this.#openOrClose(session, entry);
-        session.errOrigin = TEE_ORIGIN_TRUSTED_APP;
-      } catch (error) {
-        res = this.#died(thread, entry, error);
-      }
-      if (thread.preemptible) yield* thread.preempt();
-      if (trace.calls) this.#traceLeave(session, entry, res);
-      thread.sessions.pop();
-      thread.syscallRecursion -= 1;
-      this.thread = undefined;
+  #enter(
+    thread: ThreadCtx,
+    session: TeeTaSession,
+    entry: TaEntry,
+    cmd: number,
+  ): MaybeCo<number> {
+    const refused = this.#begin(thread, session);
+    if (refused !== TEE_SUCCESS) {
+      session.resetCancel();
+      return refused;
     }
+    if (this.#guest.nexus.trace.calls) this.#traceEnter(session, entry, cmd);
+    if (thread.preemptible) return this.#runPreempted(thread, session, entry, cmd);
+    const res = this.#run(thread, session, entry, cmd);
+    if (typeof res !== 'number' || thread.preemptible) {
+      return this.#wait(thread, session, entry, res);
+    }
+    return this.#leave(thread, session, entry, res);
+  }
+
+  /** Runs the entry point as far as it goes without waiting. */
+  #run(thread: ThreadCtx, session: TeeTaSession, entry: TaEntry, cmd: number): MaybeCo<number> {
+    try {
+      return entry === 'TA_InvokeCommandEntryPoint'
+        ? this.#instance!.enter(entry, session.uref, cmd, session.param)
+        : this.#openOrClose(session, entry);
+    } catch (error) {
+      return this.#died(thread, entry, error);
+    }
+  }
+
+  *#runPreempted(
+    thread: ThreadCtx,
+    session: TeeTaSession,
+    entry: TaEntry,
+    cmd: number,
+  ): Co<number> {
+    yield* thread.preempt();
+    const res = this.#run(thread, session, entry, cmd);
+    return yield* this.#wait(thread, session, entry, res);
+  }
+
+  /** Waits for the end of an entry point, and is pre-empted at it. */
+  *#wait(
+    thread: ThreadCtx,
+    session: TeeTaSession,
+    entry: TaEntry,
+    entered: MaybeCo<number>,
+  ): Co<number> {
+    let res = TEE_SUCCESS;
+    try {
+      res = yield* endOf(entered);
+    } catch (error) {
+      res = this.#died(thread, entry, error);
+    }
+    if (thread.preemptible) yield* thread.preempt();
+    return this.#leave(thread, session, entry, res);
+  }
+
+  #leave(thread: ThreadCtx, session: TeeTaSession, entry: TaEntry, res: number): number {
+    if (this.#guest.nexus.trace.calls) this.#traceLeave(session, entry, res);
+    session.errOrigin = TEE_ORIGIN_TRUSTED_APP;
+    thread.sessions.pop();
+    thread.syscallRecursion -= 1;
+    this.thread = undefined;
     session.resetCancel();
     return res;
   }
@@ -175,17 +220,17 @@ export class UserTaCtx extends TeeTaCtx {
   *#openOrClose(session: TeeTaSession, entry: TaEntry): Co<number> {
     if (entry === 'TA_CloseSessionEntryPoint') {
       if (!this.#sessions.has(session.uref)) return TEE_ERROR_BAD_STATE;
-      yield* this.#instance!.enter(entry, session.uref, 0, undefined);
+      yield* endOf(this.#instance!.enter(entry, session.uref, 0, undefined));
       yield* this.#removeSession(session);
       return TEE_SUCCESS;
     }
     if (!this.#created) {
-      const res = yield* this.#instance!.enter('TA_CreateEntryPoint', 0, 0, undefined);
+      const res = yield* endOf(this.#instance!.enter('TA_CreateEntryPoint', 0, 0, undefined));
       if (res !== TEE_SUCCESS) return res;
       this.#created = true;
     }
     this.#sessions.add(session.uref);
-    const res = yield* this.#instance!.enter(entry, session.uref, 0, session.param);
+    const res = yield* endOf(this.#instance!.enter(entry, session.uref, 0, session.param));
     if (res !== TEE_SUCCESS) yield* this.#removeSession(session);
     return res;
   }
@@ -194,7 +239,7 @@ export class UserTaCtx extends TeeTaCtx {
   *#removeSession(session: TeeTaSession): Co<void> {
     this.#sessions.delete(session.uref);
     if (this.#sessions.size > 0 || this.keepAlive) return;
-    yield* this.#instance!.enter('TA_DestroyEntryPoint', 0, 0, undefined);
+    yield* endOf(this.#instance!.enter('TA_DestroyEntryPoint', 0, 0, undefined));
   }
 
   /** The TA ended abnormally. Whatever else was thrown is no TA's doing and goes on. */

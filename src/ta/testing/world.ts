@@ -22,6 +22,7 @@ import { VirtualClock } from '../../sched/clock.ts';
 import { FifoPolicy } from '../../sched/policy.ts';
 import { SeededRandom } from '../../sched/random.ts';
 import { Scheduler } from '../../sched/scheduler.ts';
+import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import { Trace } from '../../trace/trace.ts';
 import { TaPanic, TaParamSlot } from '../runtime.ts';
@@ -109,7 +110,11 @@ export class LoadedTa {
 
   /** Runs an entry point, from outside of any task. */
   enter(...args: Parameters<TaInstance['enter']>): number | Promise<number> {
-    return this.world.run(this.instance.enter(...args));
+    return this.world.run(this.#run(args));
+  }
+
+  *#run(args: Parameters<TaInstance['enter']>): Co<number> {
+    return yield* endOf(this.instance.enter(...args));
   }
 
   /** Create, then open a session, to the end. @returns the session */
@@ -130,7 +135,7 @@ export class LoadedTa {
   *call(...args: Parameters<TaInstance['enter']>): Co<number> {
     if (this.dead) return TEE_ERROR_TARGET_DEAD;
     try {
-      return yield* this.instance.enter(...args);
+      return yield* this.#run(args);
     } catch (error) {
       if (!(error instanceof TaPanic)) throw error;
       this.dead = true;

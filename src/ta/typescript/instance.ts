@@ -20,7 +20,7 @@ import type { Pa } from '../../machine/address.ts';
 import { BusFault } from '../../machine/bus.ts';
 import { Body, isPromiseLike } from '../../sched/body.ts';
 import { BoxHalted, ForeignAwait } from '../../sched/halt.ts';
-import type { Co } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import { formatSite, siteIn } from '../gp/call-site.ts';
 import type { TeeRuntime } from '../gp/core.ts';
 import { EntryParams } from '../gp/entry-params.ts';
@@ -79,12 +79,12 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     this.heap = new Heap(sched.trace, `heap of TA ${head.uuid}`, port, pages, head.dataSize);
   }
 
-  *enter(
+  enter(
     entry: TaEntry,
     session: number,
     command: number,
     params: TaParams | undefined,
-  ): Co<number> {
+  ): MaybeCo<number> {
     const found = this.#sessionFor(entry, session);
     if (found === undefined) return TEE_ERROR_BAD_STATE;
     this.#running = entry;
@@ -94,15 +94,35 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     this.#lastWait = undefined;
     try {
       if (this.#types !== 0) this.entry.load(this.environment.port, params!);
-      const returned = yield* this.#body.run(this.#start);
-      if (this.#fatal !== undefined) throw this.#fatal;
-      const result = NO_RESULT.has(entry) ? TEE_SUCCESS : teeResult(returned);
-      if (this.#types !== 0) this.entry.store(params!);
-      if (isEnd(entry, result)) this.#sessions.delete(session);
-      return result;
+      const returned = this.#body.begin(this.#start);
+      if (isPromiseLike(returned)) return this.#settle(returned, session, params);
+      return this.#leave(returned, session, params);
     } catch (error) {
       throw this.#end(this.#fatal ?? error);
     }
+  }
+
+  /** An entry point that has to be waited for. */
+  *#settle(
+    returned: PromiseLike<unknown>,
+    session: number,
+    params: TaParams | undefined,
+  ): Co<number> {
+    try {
+      return this.#leave(yield* this.#body.settle(returned), session, params);
+    } catch (error) {
+      throw this.#end(this.#fatal ?? error);
+    }
+  }
+
+  /** The entry point has returned. */
+  #leave(returned: unknown, session: number, params: TaParams | undefined): number {
+    const entry = this.#running;
+    if (this.#fatal !== undefined) throw this.#fatal;
+    const result = NO_RESULT.has(entry) ? TEE_SUCCESS : teeResult(returned);
+    if (this.#types !== 0) this.entry.store(params!);
+    if (isEnd(entry, result)) this.#sessions.delete(session);
+    return result;
   }
 
   destroy(): void {

@@ -10,7 +10,8 @@ static uint8_t *edge;
 
 static void lay_out(void)
 {
-	uint8_t *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	uint8_t *at = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, flags, -1, 0);
 	need(at != MAP_FAILED, "mmap");
 	edge = at + 2 * PAGE - 1;
 	unmapped = at + 2 * PAGE;
@@ -22,7 +23,8 @@ static void lay_out(void)
 /* An ioctl whose argument points nowhere, to half of itself, or past the end of all. */
 static void nowhere(const char *name, unsigned long request)
 {
-	void *const places[] = { NULL, unmapped, edge, (void *)(UINTPTR_MAX - 3), (void *)(1ul << 63) };
+	void *const places[] = { NULL, unmapped, edge, (void *)(UINTPTR_MAX - 3),
+				 (void *)(1ul << 63) };
 	int refused = 0;
 	for (int i = 0; i < 5; i++)
 		refused += tee_ioctl(client.fd, request, places[i]) == -EFAULT;
@@ -55,14 +57,15 @@ static void *as_readonly(const void *bytes, size_t length)
 static void results_nowhere(void)
 {
 	struct tee_ioctl_version_data version = { 0 };
+	void *at = as_readonly(&version, sizeof(version));
 	fact("VERSION to memory that is read only: %s",
-	     outcome(tee_ioctl(client.fd, TEE_IOC_VERSION, as_readonly(&version, sizeof(version)))));
+	     outcome(tee_ioctl(client.fd, TEE_IOC_VERSION, at)));
 	struct tee_ioctl_shm_alloc_data alloc = { .size = PAGE };
-	fact("SHM_ALLOC: %s",
-	     outcome(tee_ioctl(client.fd, TEE_IOC_SHM_ALLOC, as_readonly(&alloc, sizeof(alloc)))));
+	at = as_readonly(&alloc, sizeof(alloc));
+	fact("SHM_ALLOC: %s", outcome(tee_ioctl(client.fd, TEE_IOC_SHM_ALLOC, at)));
 	struct tee_ioctl_shm_register_data reg = { (uintptr_t)edge, 1, 0, 0 };
-	fact("SHM_REGISTER: %s",
-	     outcome(tee_ioctl(client.fd, TEE_IOC_SHM_REGISTER, as_readonly(&reg, sizeof(reg)))));
+	at = as_readonly(&reg, sizeof(reg));
+	fact("SHM_REGISTER: %s", outcome(tee_ioctl(client.fd, TEE_IOC_SHM_REGISTER, at)));
 	struct shm shm;
 	need(allocate_memory(client.fd, PAGE, &shm) == 0, "allocate");
 	fact("the next id: %d, fd after the client's: %d", shm.id, shm.fd - client.fd);
@@ -72,12 +75,15 @@ static void calls_nowhere(void)
 {
 	struct opening open = { .arg.num_params = TEE_MAX_PARAMS };
 	memcpy(open.arg.uuid, test_ta_uuid, TEE_IOCTL_UUID_LEN);
-	struct tee_ioctl_buf_data buf = { (uintptr_t)as_readonly(&open, sizeof(open)), sizeof(open) };
+	struct tee_ioctl_buf_data buf = { .buf_len = sizeof(open) };
+	buf.buf_ptr = (uintptr_t)as_readonly(&open, sizeof(open));
 	fact("OPEN_SESSION into read-only memory: %s",
 	     outcome(tee_ioctl(client.fd, TEE_IOC_OPEN_SESSION, &buf)));
-	struct invocation call = { .arg = { .session = client.session, .num_params = TEE_MAX_PARAMS } };
+	struct invocation call = { .arg.num_params = TEE_MAX_PARAMS };
+	call.arg.session = client.session;
 	call.param[0] = value_param(TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INOUT, 1, 0);
-	buf = (struct tee_ioctl_buf_data){ (uintptr_t)as_readonly(&call, sizeof(call)), sizeof(call) };
+	buf.buf_len = sizeof(call);
+	buf.buf_ptr = (uintptr_t)as_readonly(&call, sizeof(call));
 	fact("INVOKE: %s", outcome(tee_ioctl(client.fd, TEE_IOC_INVOKE, &buf)));
 	buf.buf_ptr = (uintptr_t)unmapped;
 	buf.buf_len = 4097;

@@ -79,7 +79,8 @@ static void not_interrupted(void)
 	kill(getpid(), SIGUSR2);
 	alarm_in_ms(20);
 	int rc = receive();
-	fact("RECV, signals blocked and ignored, then one: %s, handled %d", outcome(rc), (int)handled);
+	fact("RECV, signals blocked and ignored, then one: %s, handled %d", outcome(rc),
+	     (int)handled);
 	sigprocmask(SIG_UNBLOCK, &blocked, NULL);
 	fact("unblocked: handled %d", (int)handled);
 }

@@ -45,7 +45,8 @@ static void duplicates(void)
 	fact("a duplicate has the session");
 	fact("the closed fd: %s", outcome(tee_ioctl(client.fd, TEE_IOC_VERSION, &version)));
 	need(open("/dev/null", O_RDONLY) == client.fd, "the lowest fd");
-	fact("its number, used again: %s", outcome(tee_ioctl(client.fd, TEE_IOC_VERSION, &version)));
+	fact("its number, used again: %s",
+	     outcome(tee_ioctl(client.fd, TEE_IOC_VERSION, &version)));
 	close(copy.fd);
 	fact("the duplicate, closed: %s", outcome(tee_ioctl(copy.fd, TEE_IOC_VERSION, &version)));
 }

@@ -80,7 +80,8 @@ static void looked_at(int dev)
 	need(stat("/dev/teepriv0", &other) == 0, "stat");
 	fact("teepriv0 is another: %s", other.st_rdev != st.st_rdev ? "yes" : "no");
 	fact("stat of /dev/tee9: %s", outcome(stat("/dev/tee9", &other)));
-	fact("stat into nowhere: %s", outcome(syscall(SYS_newfstatat, AT_FDCWD, "/dev/tee0", 8, 0)));
+	fact("stat into nowhere: %s",
+	     outcome(syscall(SYS_newfstatat, AT_FDCWD, "/dev/tee0", 8, 0)));
 }
 
 static void asked_for(int dev)

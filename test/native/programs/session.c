@@ -61,7 +61,8 @@ static void services(struct client client)
 
 	call = (struct invocation){ 0 };
 	call.param[0] = value_param(TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_OUTPUT, 0, 0);
-	fact_reply("a TA's own memory in another TA", invoke(client, TA_TEST_CMD_OWN_MEMORY, &call));
+	fact_reply("a TA's own memory in another TA",
+		   invoke(client, TA_TEST_CMD_OWN_MEMORY, &call));
 	fact("sum seen there: %llu", call.param[0].a);
 	call = (struct invocation){ 0 };
 	fact_reply("a missing TA, opened by a TA", invoke(client, TA_TEST_CMD_OPEN_MISSING, &call));

@@ -44,7 +44,7 @@ static void both_ways(void)
 	fact("written by the client: sum %ld", sum_seen(client, shm.id, 0, 2 * PAGE));
 	fact_reply("fill of the middle", fill(client, shm.id, PAGE - 8, 16, 2));
 	fact("around it: %u %u %u %u", at[PAGE - 9], at[PAGE - 8], at[PAGE + 7], at[PAGE + 8]);
-	/* Linux checks this offset and then ignores it; the support table tells of the difference. */
+	/* Linux checks this offset and then ignores it; the support table tells of this. */
 	fact("mapped at its second page: %u", map(shm, PAGE, PAGE)[7]);
 	uint8_t *copy = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, shm.fd, 0);
 	fact("a private mapping: %u", copy[0]);
@@ -108,7 +108,8 @@ static void leaking(void)
 			uint8_t *at = map(allocate(3 * PAGE), 0, 3 * PAGE);
 			struct shm heap;
 			at[0] = i;
-			need(register_memory(client.fd, malloc(5000), 5000, &heap) == 0, "register");
+			void *block = malloc(5000);
+			need(register_memory(client.fd, block, 5000, &heap) == 0, "register");
 		}
 		_exit(0);
 	}

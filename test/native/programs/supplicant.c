@@ -39,7 +39,7 @@ static int connect_supplicant(void)
 	return fd;
 }
 
-/* Serves for ever; `tell` gets a byte when it is there and one for each request, unless it is -1. */
+/* Serves for ever; `tell`, if not -1, gets a byte when it is there and one for each request. */
 static void serve(int tell, bool answers)
 {
 	int fd = connect_supplicant();

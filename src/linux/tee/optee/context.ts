@@ -74,7 +74,7 @@ export function* opteeRelease(optee: Optee, ctx: TeeContext): Co<void> {
 export function* opteeReleaseSupp(optee: Optee, ctx: TeeContext): Co<void> {
   yield* opteeRelease(optee, ctx);
   const { scanBusWork } = optee;
-  if (optee.switches.scanBusOwnQueue && scanBusWork !== undefined) {
+  if (optee.switches.quirkReleaseWaitsForScan && scanBusWork !== undefined) {
     yield* optee.kernel.sched.join(scanBusWork);
     optee.scanBusWork = undefined;
   }

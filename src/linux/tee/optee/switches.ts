@@ -33,18 +33,18 @@ export interface OpteeSwitches {
   /** The driver knows the revision of the TEE, for sysfs (6.19). */
   readonly teeRevision: boolean;
   /**
-   * The scan for devices that need a supplicant has a work queue of its own (6.1), which the
-   * supplicant's release waits for before it fails the requests: a scan that itself waits for the
-   * supplicant never ends. Off: it runs on the system's work queue and nobody waits.
-   */
-  readonly scanBusOwnQueue: boolean;
-
-  /**
    * The end of a call wakes the first in the queue, which may be one that has its thread: a caller
    * that waits then sleeps on beside a free thread until that other call ends, for ever if that one
    * needs it to come in. Fixed: somebody who sleeps is woken.
    */
   readonly quirkWakesRunningCall: boolean;
+  /**
+   * The supplicant's release waits for the scan for devices that need one, which has a work queue of
+   * its own, before it fails the requests (6.1). A scan that waits for the supplicant, or for a
+   * secure thread that does, never ends, and neither does the release.
+   * Fixed: the scan runs on the system's work queue and nobody waits.
+   */
+  readonly quirkReleaseWaitsForScan: boolean;
   /**
    * SUPPL_SEND takes the id of a request that is queued and was never received. Its owner frees it
    * while it is still on the list: list corruption, kernel BUG at the next use of the list.

@@ -9,7 +9,7 @@ export const LINUX_7_3: OpteeSwitches = {
   notifTimeout: true,
   rpmbRouting: true,
   teeRevision: true,
-  scanBusOwnQueue: false,
+  quirkReleaseWaitsForScan: false,
   quirkWakesRunningCall: true,
   quirkSendQueuedRequest: true,
   quirkSuppPoolRegisters: true,
@@ -29,7 +29,7 @@ export const LINUX_6_1: OpteeSwitches = {
   notifTimeout: false,
   rpmbRouting: false,
   teeRevision: false,
-  scanBusOwnQueue: true,
+  quirkReleaseWaitsForScan: true,
 };
 
 /** Linux 7.3 without the bugs. */
