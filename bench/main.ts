@@ -77,11 +77,11 @@ async function runAll(names: readonly string[], json: boolean): Promise<number> 
     if (!(await runApart(name, onRow))) failed += 1;
     progress('');
   }
-  if (json) process.stdout.write(`${JSON.stringify(rows.map(withoutGoal), undefined, 2)}\n`);
+  if (json) process.stdout.write(`${JSON.stringify(rows, withoutGoal, 2)}\n`);
   return failed === 0 ? 0 : 1;
 }
 
-const withoutGoal = ({ goal: _, ...row }: Row): Omit<Row, 'goal'> => row;
+const withoutGoal = (key: string, value: unknown): unknown => (key === 'goal' ? undefined : value);
 
 async function main(args: readonly string[]): Promise<number> {
   const names = args.filter((arg) => !arg.startsWith('-'));

@@ -1,10 +1,12 @@
 /**
- * Writes the parts of the documentation that are tables of the code: support, profiles, options of
- * the command line, points of native programs. Each stands between two comments that name it; what
- * is outside of them is written by hand. `npm run docs` writes them, a test sees that they are up to
- * date.
+ * Writes the parts of the documentation that come from the code: tables of support, profiles, rooms
+ * and options, each between two comments that name it, and what commands print, in blocks that are
+ * fenced as ```console run. All else is written by hand. `npm run docs` writes them, a test sees
+ * that they are up to date.
  */
+import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { SupportRow } from '../src/abi/support.ts';
 import { PROFILES } from '../src/box/profiles.ts';
 import type { Profile } from '../src/box/profiles.ts';
@@ -177,12 +179,40 @@ function withBlock(page: string, name: string, text: string): string {
   return page.slice(0, from) + block + page.slice(to);
 }
 
+const CONSOLE = /^```console run\n([\s\S]*?)^```$/gm;
+const COMMAND = /^\$ npx teebox (.*)$/gm;
+
+/** Commands with what they print on both outputs. */
+function withOutput(page: string): string {
+  return page.replaceAll(CONSOLE, (_, block: string) => {
+    const sessions = [...block.matchAll(COMMAND)].map(
+      ([line, args = '']) => `${line}\n${teebox(args.split(' '))}`,
+    );
+    return `\`\`\`console run\n${sessions.join('\n')}\n\`\`\``;
+  });
+}
+
+function teebox(args: readonly string[]): string {
+  const main = fileURLToPath(new URL('src/cli/main.ts', root));
+  const { stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+  return (stdout + stderr).trimEnd();
+}
+
+const PAGES = [
+  'README.md',
+  ...readdirSync(new URL('docs/', root))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
 /** The pages with what is generated in them brought up to date, by path. */
 export async function pages(): Promise<ReadonlyMap<string, string>> {
   const updated = new Map<string, string>();
-  for (const [path, blocks] of Object.entries(BLOCKS)) {
-    let page = read(path);
-    for (const [name, block] of Object.entries(blocks)) page = withBlock(page, name, await block());
+  for (const path of PAGES) {
+    let page = withOutput(read(path));
+    for (const [name, block] of Object.entries(BLOCKS[path] ?? {})) {
+      page = withBlock(page, name, await block());
+    }
     updated.set(path, page);
   }
   return updated;

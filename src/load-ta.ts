@@ -67,7 +67,7 @@ function candidates(path: string): string[] {
 export function installTaFiles(store: ByteStore, files: readonly string[]): void {
   for (const file of files) {
     const name = basename(file);
-    store.createFile(name);
+    if (!store.createFile(name)) store.truncate(name, 0);
     store.write(name, 0, readFileSync(file));
   }
 }

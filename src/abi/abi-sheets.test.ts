@@ -1,7 +1,7 @@
 /**
  * Numbers that no header on a build machine gives, pinned as literals: what came after Linux 6.1,
  * what OP-TEE OS and QTEE define, and the encoded values that a reader of a trace meets. They were
- * copied from the project's fact sheets, which were read from Linux 7.3.4 and OP-TEE OS 4.10.
+ * read from Linux 7.3.4 and OP-TEE OS 4.10.
  */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

@@ -107,7 +107,7 @@ export class Box {
     this.seed = options.seed ?? 1;
     this.trace = new Trace(options.traceCapacity);
     this.trace.setLevel(options.trace ?? 'off');
-    this.statistics = new Statistics(this.trace);
+    this.statistics = new Statistics(this.trace, (pid) => pid !== this.supplicant?.pid);
     const random = this.#randomSource(options);
     this.sched = new Scheduler({
       trace: this.trace,

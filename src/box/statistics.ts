@@ -60,7 +60,11 @@ export class Statistics {
   /** When each task entered its call. */
   readonly #entered = new Map<number, number>();
 
-  constructor(trace: Trace) {
+  readonly #isCounted: (pid: number) => boolean;
+
+  /** @param isCounted says whose calls count: a supplicant's are waits for work. */
+  constructor(trace: Trace, isCounted: (pid: number) => boolean) {
+    this.#isCounted = isCounted;
     trace.addSink((event) => this.#see(event));
   }
 
@@ -90,11 +94,13 @@ export class Statistics {
   }
 
   #exit(event: TraceEvent<'ioctl.exit'>): void {
-    const { cmd, result } = event.args;
+    const { pid, cmd, result } = event.args;
+    if (!this.#isCounted(pid)) return;
     const name = codeName(TEE_IOCTLS, cmd);
     let counter = this.#calls.get(name);
     if (counter === undefined) this.#calls.set(name, (counter = new CallCounter()));
     const enteredNs = this.#entered.get(event.task) ?? event.timeNs;
+    this.#entered.delete(event.task);
     counter.add(event.timeNs - enteredNs, result < 0);
   }
 

@@ -11,7 +11,6 @@ export const EXIT = {
   pass: 0,
   failure: 1,
   usage: 2,
-  taPanic: 3,
   corePanic: 4,
   timeout: 124,
   notExecutable: 126,

@@ -1,14 +1,17 @@
 /** A live box with native programs on it: what `run` and `serve` have in common. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { extname } from 'node:path';
 import { QEMU_ARMV8 } from '../boards/boards.ts';
 import { Box } from '../box/box.ts';
 import { formatReport, reportOf } from '../box/report.ts';
+import { DirectoryStore } from '../host/node/directory-store.ts';
 import { nodeHost } from '../host/node/host.ts';
+import type { ByteStore } from '../host/store.ts';
 import { installTaFiles, loadTas } from '../load-ta.ts';
 import { Supervisor } from '../native/supervisor.ts';
 import type { NativeProgram } from '../native/supervisor.ts';
+import { sendSignal } from '../native/send-signal.ts';
 import { Watchdog } from '../native/watchdog.ts';
 import type { SpawnRequest } from '../native/spawner.ts';
 import { consoleLine } from '../trace/export/console.ts';
@@ -22,6 +25,8 @@ const MIB = 1 << 20;
 /** Processes that hold TEE files after the program has ended have this long to let go. */
 const DRAIN_MS = 200;
 const SUPPLICANT_WAIT_MS = 2000;
+/** Events that are printed when teebox itself has failed. */
+const LAST_EVENTS = 20;
 
 export class NativeBox {
   readonly box: Box;
@@ -42,6 +47,8 @@ export class NativeBox {
     this.#watchdog = watchdog;
     this.#options = options;
     if (!options.quiet || options.trace !== 'off') box.trace.addSink((event) => this.#show(event));
+    if (options.traceOut !== undefined) box.trace.addSink((event) => this.#taskName(event.task));
+    supervisor.watchPids((pids) => watchdog.setPids(pids));
   }
 
   /** Boots the box, starts the supervisor and the supplicant that was asked for. */
@@ -63,18 +70,43 @@ export class NativeBox {
       trace:
         options.traceOut !== undefined && options.trace === 'off' ? 'worlds' : traceLevel(options),
       nodeAccess: () => owner,
-      ...(options.state !== undefined && { stateStore: host.directoryStore!(options.state) }),
+      ...(options.state !== undefined && { stateStore: stateStore(options.state) }),
     });
     const supervisor = await Supervisor.start(box.kernel, host);
     const native = new NativeBox(box, supervisor, watchdog, options);
-    if (options.supplicant !== 'builtin' && options.supplicant !== 'none') {
-      await native.#startSupplicant(options.supplicant);
+    try {
+      const { supplicant } = options;
+      if (supplicant !== 'builtin' && supplicant !== 'none') {
+        await native.#startSupplicant(supplicant);
+      }
+      return native;
+    } catch (error) {
+      await native.close();
+      throw error;
     }
-    return native;
+  }
+
+  /** Runs a program with this process's files, directory and environment; its exit code. */
+  async run(argv: readonly string[]): Promise<number> {
+    const program = await this.#start({
+      argv,
+      cwd: process.cwd(),
+      env: definedEnv(),
+      stdio: [0, 1, 2],
+    });
+    // The terminal sends this to the program too, which decides what it means.
+    process.on('SIGINT', () => {});
+    process.on('SIGTERM', () => {
+      if (program.exit === undefined) sendSignal(program.pid, 'SIGTERM');
+      else process.exit(128 + constants.signals.SIGTERM);
+    });
+    await this.supervisor.run(() => program.exit !== undefined);
+    if (this.reportHalt()) return EXIT.corePanic;
+    return program.exit?.code ?? 128 + signalNumber(program.exit?.signal ?? null);
   }
 
   /** Starts a program and serves the box until it has been started. */
-  async start(request: SpawnRequest): Promise<NativeProgram> {
+  async #start(request: SpawnRequest): Promise<NativeProgram> {
     let outcome: NativeProgram | Error | undefined;
     this.supervisor.spawn(request).then(
       (program) => (outcome = program),
@@ -83,20 +115,21 @@ export class NativeBox {
     await this.supervisor.run(() => outcome !== undefined);
     if (outcome === undefined) throw new CliError('the box has stopped', EXIT.corePanic);
     if (outcome instanceof Error) throw startError(request, outcome);
-    this.#watchdog.setPids(this.supervisor.pids);
     return outcome;
   }
 
-  /** Serves until the program has ended. @returns the exit code as a shell gives it. */
-  async wait(program: NativeProgram): Promise<number> {
-    await this.supervisor.run(() => program.exit !== undefined);
-    const { halted } = this.box;
-    if (halted !== undefined) {
-      this.supervisor.killAll();
-      printError(`teebox: ${halted.kind}: ${halted.text}`);
-      return EXIT.corePanic;
+  /** When the box has stopped: kills the programs and says why. */
+  reportHalt(): boolean {
+    const { halted, trace } = this.box;
+    if (halted === undefined) return false;
+    this.supervisor.killAll();
+    printError(`teebox: ${halted.kind}: ${halted.text}`);
+    if (halted.kind === 'internal error') {
+      const last = [...trace.events()].slice(-LAST_EVENTS);
+      printError(halted.error.stack ?? '');
+      for (const event of last) printError(consoleLine(event, (id) => this.#taskName(id)));
     }
-    return program.exit?.code ?? 128 + signalNumber(program.exit?.signal ?? null);
+    return true;
   }
 
   /** Lets go of what the programs left, writes what was asked for, and ends the box. */
@@ -105,14 +138,14 @@ export class NativeBox {
     await this.supervisor.run(() => this.supervisor.quiet || performance.now() > deadline);
     await this.#stopSupplicant();
     if (!this.#options.quiet) this.#report();
-    this.#export();
     await this.#watchdog.close();
     await this.supervisor.close();
+    this.#export();
     this.box.dispose();
   }
 
   async #startSupplicant(command: string): Promise<void> {
-    this.#supplicant = await this.start({
+    this.#supplicant = await this.#start({
       argv: ['/bin/sh', '-c', `exec ${command}`],
       cwd: process.cwd(),
       env: definedEnv(),
@@ -136,10 +169,10 @@ export class NativeBox {
   async #stopSupplicant(): Promise<void> {
     const supplicant = this.#supplicant;
     if (supplicant === undefined || supplicant.exit !== undefined) return;
-    process.kill(supplicant.pid, 'SIGTERM');
+    sendSignal(supplicant.pid, 'SIGTERM');
     const until = performance.now() + SUPPLICANT_WAIT_MS;
     await this.supervisor.run(() => supplicant.exit !== undefined || performance.now() > until);
-    if (supplicant.exit === undefined) process.kill(supplicant.pid, 'SIGKILL');
+    if (supplicant.exit === undefined) sendSignal(supplicant.pid, 'SIGKILL');
   }
 
   #show(event: TraceEvent): void {
@@ -149,8 +182,11 @@ export class NativeBox {
     else if (isLog && event.world !== 'linux') printError((event as TraceEvent<'log'>).args.text);
   }
 
+  /** Remembered, for tasks that have ended by the time that their events are printed. */
   #taskName(id: number): string {
-    for (const task of this.box.sched.tasks) this.#taskNames.set(task.id, task.name);
+    if (!this.#taskNames.has(id)) {
+      for (const task of this.box.sched.tasks) this.#taskNames.set(task.id, task.name);
+    }
     return this.#taskNames.get(id) ?? `task ${id}`;
   }
 
@@ -162,17 +198,37 @@ export class NativeBox {
   #export(): void {
     const { traceOut } = this.#options;
     if (traceOut === undefined) return;
-    const events = this.box.trace.events();
-    const name = (id: number): string => this.#taskName(id);
-    const extension = extname(traceOut);
-    if (extension === '.pftrace' || extension === '.perfetto') {
-      writeFileSync(traceOut, exportPerfetto(events, { taskName: name }));
-    } else if (extension === '.strace') {
-      writeFileSync(traceOut, `${[...exportStrace(events)].join('\n')}\n`);
-    } else {
-      writeFileSync(traceOut, `${[...events].map((e) => consoleLine(e, name)).join('\n')}\n`);
+    try {
+      writeFileSync(traceOut, this.#exported(extname(traceOut)));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new CliError(`the trace cannot be written: ${why}`);
     }
   }
+
+  #exported(extension: string): string | Uint8Array {
+    const events = this.box.trace.events();
+    const taskName = (id: number): string => this.#taskName(id);
+    if (extension === '.pftrace' || extension === '.perfetto') {
+      return exportPerfetto(events, { taskName });
+    }
+    const lines =
+      extension === '.strace'
+        ? exportStrace(events)
+        : [...events].map((event) => consoleLine(event, taskName));
+    return [...lines, ''].join('\n');
+  }
+}
+
+/** The directory is made when it is not there: a first run has no state. */
+function stateStore(directory: string): ByteStore {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CliError(`no state can be kept in ${directory}: ${why}`);
+  }
+  return new DirectoryStore(directory);
 }
 
 /** The report counts calls, so it needs them in the trace; `-q` alone turns everything off. */

@@ -37,6 +37,11 @@ export const BOX_USAGE = [
   '  --json                    the report as JSON',
 ].join('\n');
 
+/** What the board keeps for the secure world and shared memory leaves little of the first 32. */
+const LEAST_RAM_MIB = 32;
+/** A box's RAM is one WebAssembly memory. */
+const MOST_RAM_MIB = 4096;
+
 const OPTIONS = {
   ta: { type: 'string', multiple: true },
   supplicant: { type: 'string' },
@@ -51,6 +56,19 @@ const OPTIONS = {
   json: { type: 'boolean' },
   socket: { type: 'string' },
 } as const;
+
+/** Options of a subcommand that runs a program on a box of its own. */
+export function parseProgramOptions(
+  command: string,
+  args: readonly string[],
+): { options: BoxCliOptions; program: readonly string[] } {
+  const { options, program, socket } = parseBoxOptions(args);
+  if (socket !== undefined) throw new UsageError('--socket is for serve and exec');
+  if (program.length === 0) {
+    throw new UsageError(`which program? teebox ${command} … -- PROGRAM ARGS`);
+  }
+  return { options, program };
+}
 
 /** Parses everything before `--`; what follows is the program. */
 export function parseBoxOptions(args: readonly string[]): {
@@ -79,7 +97,7 @@ export function parseBoxOptions(args: readonly string[]): {
       traceOut: values['trace-out'],
       quiet: values.quiet ?? false,
       json: values.json ?? false,
-      ramMib: numberOf('--ram', values.ram, 512),
+      ramMib: ramOf(values.ram),
       taTimeoutMs: 1000 * numberOf('--ta-timeout', values['ta-timeout'], 10),
     },
     program: split < 0 ? [] : args.slice(split + 1),
@@ -108,6 +126,12 @@ function levelOf(text: string | undefined): TraceLevel {
   if (level === undefined)
     throw new UsageError(`no trace level ${text}: ${TRACE_LEVELS.join(', ')}`);
   return level;
+}
+
+function ramOf(text: string | undefined): number {
+  const mib = numberOf('--ram', text, 512);
+  if (Number.isInteger(mib) && mib >= LEAST_RAM_MIB && mib <= MOST_RAM_MIB) return mib;
+  throw new UsageError(`--ram ${text}: whole MiB from ${LEAST_RAM_MIB} to ${MOST_RAM_MIB}`);
 }
 
 function numberOf(name: string, text: string | undefined, otherwise: number): number {

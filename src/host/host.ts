@@ -41,6 +41,6 @@ export interface Host {
   directoryStore?(path: string): ByteStore;
   /** Resolves after the host's pending callbacks have run once: one turn of its event loop. */
   turn(): Promise<void>;
-  /** Calls `fn` after `ms` milliseconds; returns what cancels it. */
+  /** Calls `fn` after `ms` milliseconds, or earlier when that is very long; returns what cancels it. */
   after(ms: number, fn: () => void): () => void;
 }

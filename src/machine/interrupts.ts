@@ -12,6 +12,8 @@ interface Line {
   readonly cpu: number;
   readonly handler: () => Co<void>;
   pending: boolean;
+  /** Its handler has not come back. */
+  inProgress: boolean;
 }
 
 export class InterruptController {
@@ -26,7 +28,7 @@ export class InterruptController {
 
   /** As request_irq(): the handler runs as a task of its own. */
   request(line: number, name: string, handler: () => Co<void>, cpu = 0): void {
-    this.#lines.set(line, { name, cpu, handler, pending: false });
+    this.#lines.set(line, { name, cpu, handler, pending: false, inProgress: false });
   }
 
   free(line: number): void {
@@ -61,8 +63,18 @@ export class InterruptController {
     }
   }
 
+  /** A line's handler never runs twice at once (IRQD_IRQ_INPROGRESS in kernel/irq/chip.c). */
   #deliver(entry: Line): void {
-    entry.pending = false;
-    this.#sched.spawn(`irq/${entry.name}`, entry.handler(), { daemon: true });
+    if (entry.inProgress) return;
+    entry.inProgress = true;
+    this.#sched.spawn(`irq/${entry.name}`, this.#handle(entry), { daemon: true });
+  }
+
+  *#handle(entry: Line): Co<void> {
+    while (entry.pending) {
+      entry.pending = false;
+      yield* entry.handler();
+    }
+    entry.inProgress = false;
   }
 }

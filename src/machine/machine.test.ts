@@ -129,6 +129,27 @@ describe('SMC', () => {
 });
 
 describe('interrupts', () => {
+  it('of one line are handled one after the other', () => {
+    const { machine, sched } = boot();
+    const gate = new WaitQueue(sched, 'gate');
+    const seen: string[] = [];
+    machine.interrupts.request(47, 'optee_notif', function* () {
+      seen.push('begins');
+      yield* gate.wait('uninterruptible');
+      seen.push('ends');
+    });
+    for (let i = 0; i < 3; i++) {
+      machine.interrupts.raise(47);
+      sched.runReady();
+    }
+    assert.deepEqual(seen, ['begins']);
+    for (let i = 0; i < 3; i++) {
+      gate.wakeAll();
+      sched.runReady();
+    }
+    assert.deepEqual(seen, ['begins', 'ends', 'begins', 'ends']);
+  });
+
   it('wait until the CPU has left the secure world', () => {
     const { machine, sched } = boot();
     const seen: string[] = [];

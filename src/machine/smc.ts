@@ -27,11 +27,11 @@ export interface Cpu {
 }
 
 /**
- * The secure world's entry point. It reads `regs`, runs until it leaves, and writes `regs`.
- * The coroutine may yield preemption points and host waits; it never sleeps.
+ * The secure world's entry point. It reads `regs`, runs until it leaves, and writes `regs`: at once,
+ * or in a coroutine that may yield preemption points and host waits; it never sleeps.
  */
 export interface SecureEntry {
-  smc(cpu: Cpu, regs: SmcRegs): Co<void>;
+  smc(cpu: Cpu, regs: SmcRegs): Co<void> | undefined;
 }
 
 /** What the normal world's CPUs trap into. */
@@ -57,21 +57,53 @@ export class SmcConduit {
 
   /** One SMC on the CPU of the current task; `regs` holds the results afterwards. */
   *call(regs: SmcRegs): Co<void> {
+    const rest = this.begin(regs);
+    if (rest !== undefined) yield* rest;
+  }
+
+  /** The same for callers that need no coroutine: undefined when the SMC is over already. */
+  begin(regs: SmcRegs): Co<void> | undefined {
+    const cpu = this.#sched.searching ? undefined : this.#tryClaim();
+    return cpu === undefined ? this.#callWhenFree(regs) : this.#callOn(cpu, regs);
+  }
+
+  *#callWhenFree(regs: SmcRegs): Co<void> {
     const sched = this.#sched;
     if (sched.searching) yield* sched.point();
-    const cpu = this.#tryClaim() ?? (yield* this.#claim());
-    const trace = sched.trace;
+    const rest = this.#callOn(this.#tryClaim() ?? (yield* this.#claim()), regs);
+    if (rest !== undefined) yield* rest;
+    if (sched.searching) yield* sched.point();
+  }
+
+  #callOn(cpu: Cpu, regs: SmcRegs): Co<void> | undefined {
+    const { trace } = this.#sched;
     if (trace.worlds) trace.emit('linux', 'smc.call', { regs: [...regs.subarray(0, 8)] });
+    let rest: Co<void> | undefined;
     try {
       if (this.#entry === undefined) regs.fill(0xffffffff, 0, 1);
-      else yield* this.#entry.smc(cpu, regs);
+      else rest = this.#entry.smc(cpu, regs);
     } finally {
-      cpu.secure = false;
-      if (this.#free.length > 0) this.#free.wakeOne();
-      this.#leave(cpu);
+      if (rest === undefined) this.#left(cpu);
+    }
+    if (rest !== undefined) return this.#goOn(cpu, regs, rest);
+    if (trace.worlds) trace.emit('linux', 'smc.return', { regs: [...regs.subarray(0, 8)] });
+    return undefined;
+  }
+
+  *#goOn(cpu: Cpu, regs: SmcRegs, rest: Co<void>): Co<void> {
+    const { trace } = this.#sched;
+    try {
+      yield* rest;
+    } finally {
+      this.#left(cpu);
     }
     if (trace.worlds) trace.emit('linux', 'smc.return', { regs: [...regs.subarray(0, 8)] });
-    if (sched.searching) yield* sched.point();
+  }
+
+  #left(cpu: Cpu): void {
+    cpu.secure = false;
+    if (this.#free.length > 0) this.#free.wakeOne();
+    this.#leave(cpu);
   }
 
   /** The task's own CPU, or another one that is not in the secure world. */

@@ -49,13 +49,18 @@ export class Epoll {
     this.#libc.syscall(this.#arch.epollCtl, this.fd, EPOLL_CTL_DEL, fd, this.#eventAddress);
   }
 
-  /** Calls the handlers of what is ready now, without waiting. */
+  /** Calls the handlers of what is ready now, all of it, without waiting. */
   dispatch(): void {
+    while (this.#dispatchSome() === MAX_EVENTS);
+  }
+
+  #dispatchSome(): number {
     const { epollPwait } = this.#arch;
     const n = this.#libc.syscall(epollPwait, this.fd, this.#eventsAddress, MAX_EVENTS, 0, 0, 8);
     for (let i = 0; i < n; i++) {
       const fd = this.#events.getUint32(i * this.#stride + this.#dataAt, true);
       this.#handlers.get(fd)?.();
     }
+    return n;
   }
 }

@@ -1,5 +1,7 @@
 /** Unix sockets that carry fds (SCM_RIGHTS, unix(7)): how `exec` hands its own to `serve`. */
+import { closeSync } from 'node:fs';
 import type { HostArch } from './arch.ts';
+import { ENAMETOOLONG, errnoName } from '../abi/errno.ts';
 import type { Libc } from './libc.ts';
 
 const AF_UNIX = 1;
@@ -10,13 +12,13 @@ const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SUN_PATH = 108;
 const CONTROL_BYTES = 64;
-const MESSAGE_BYTES = 256 * 1024;
+const RECEIVE_BYTES = 64 * 1024;
 
 /** A failed call on a socket. */
 export class SocketError extends Error {
   readonly errno: number;
   constructor(what: string, errno: number) {
-    super(`${what}: errno ${errno}`);
+    super(`${what}: ${errnoName(errno) ?? `errno ${errno}`}`);
     this.name = 'SocketError';
     this.errno = errno;
   }
@@ -25,7 +27,7 @@ export class SocketError extends Error {
 export class FdSockets {
   readonly #libc: Libc;
   readonly #arch: HostArch;
-  readonly #bytes = new Uint8Array(MESSAGE_BYTES);
+  readonly #bytes = new Uint8Array(RECEIVE_BYTES);
   readonly #header = new DataView(new ArrayBuffer(128));
   readonly #control = new DataView(new ArrayBuffer(128));
   readonly #iovec = new DataView(new ArrayBuffer(128));
@@ -38,29 +40,28 @@ export class FdSockets {
 
   /** A listening socket at `path`. @throws SocketError */
   listen(path: string): number {
-    const fd = this.#socket();
-    this.#check(`bind ${path}`, this.#libc.syscall(this.#arch.bind, fd, ...this.#address(path)));
-    this.#check(`listen ${path}`, this.#libc.syscall(this.#arch.listen, fd, 16));
-    return fd;
+    const { bind, listen } = this.#arch;
+    return this.#socket((fd) => {
+      this.#check(`bind ${path}`, this.#libc.syscall(bind, fd, ...this.#address(path)));
+      this.#check(`listen ${path}`, this.#libc.syscall(listen, fd, 16));
+    });
   }
 
+  /** A socket to who listens at `path`. @throws SocketError */
   connect(path: string): number {
-    const fd = this.#socket();
-    this.#check(
-      `connect ${path}`,
-      this.#libc.syscall(this.#arch.connect, fd, ...this.#address(path)),
+    const { connect } = this.#arch;
+    return this.#socket((fd) =>
+      this.#check(`connect ${path}`, this.#libc.syscall(connect, fd, ...this.#address(path))),
     );
-    return fd;
   }
 
   accept(listener: number): number {
     return this.#libc.syscall(this.#arch.accept4, listener, 0, 0, SOCK_CLOEXEC);
   }
 
-  /** One message with fds beside it. @throws SocketError */
+  /** Bytes with fds beside the first of them. @throws SocketError */
   send(socket: number, bytes: Uint8Array, fds: readonly number[]): void {
-    this.#bytes.set(bytes);
-    this.#prepare(bytes.length, 16 + 4 * fds.length);
+    this.#prepare(bytes, 16 + 4 * fds.length);
     this.#control.setUint32(0, 16 + 4 * fds.length, true);
     this.#control.setUint32(8, SOL_SOCKET, true);
     this.#control.setUint32(12, SCM_RIGHTS, true);
@@ -69,10 +70,10 @@ export class FdSockets {
     this.#check('sendmsg', sent);
   }
 
-  /** One message; empty at the end of the stream. */
+  /** What has come so far, a piece of it or several messages; empty at the end of the stream. */
   receive(socket: number): { bytes: Uint8Array; fds: number[] } {
     new Uint8Array(this.#control.buffer).fill(0);
-    this.#prepare(MESSAGE_BYTES, CONTROL_BYTES);
+    this.#prepare(this.#bytes, CONTROL_BYTES);
     const { recvmsg } = this.#arch;
     const n = this.#libc.syscall(recvmsg, socket, this.#at(this.#header), MSG_CMSG_CLOEXEC);
     const count = Math.max(0, (this.#control.getUint32(0, true) - 16) / 4);
@@ -81,9 +82,9 @@ export class FdSockets {
   }
 
   /** struct msghdr with one iovec and a control buffer. */
-  #prepare(length: number, controlLength: number): void {
-    setPointer(this.#iovec, 0, this.#libc.address(this.#bytes));
-    setPointer(this.#iovec, 8, length);
+  #prepare(bytes: Uint8Array, controlLength: number): void {
+    setPointer(this.#iovec, 0, this.#libc.address(bytes));
+    setPointer(this.#iovec, 8, bytes.length);
     new Uint8Array(this.#header.buffer).fill(0);
     setPointer(this.#header, 16, this.#at(this.#iovec));
     setPointer(this.#header, 24, 1);
@@ -91,15 +92,23 @@ export class FdSockets {
     setPointer(this.#header, 40, controlLength);
   }
 
-  #socket(): number {
+  /** A socket, closed again when it cannot be set up. */
+  #socket(setUp: (fd: number) => void): number {
     const type = SOCK_STREAM | SOCK_CLOEXEC;
-    return this.#check('socket', this.#libc.syscall(this.#arch.socket, AF_UNIX, type, 0));
+    const fd = this.#check('socket', this.#libc.syscall(this.#arch.socket, AF_UNIX, type, 0));
+    try {
+      setUp(fd);
+      return fd;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
   }
 
   #address(path: string): [number, number] {
     const bytes = this.#sockaddr;
     const text = new TextEncoder().encode(path);
-    if (text.length >= SUN_PATH) throw new SocketError(`${path} is too long for a socket`, 36);
+    if (text.length >= SUN_PATH) throw new SocketError(path, ENAMETOOLONG);
     bytes.fill(0);
     bytes[0] = AF_UNIX;
     bytes.set(text, 2);

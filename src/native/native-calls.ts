@@ -93,7 +93,7 @@ export class NativeCalls {
     const { call } = request;
     if (call.kind === 'open') return this.#open(request, flags(call.arg));
     if (call.kind === 'creat') return this.#open(request, O_CREAT | O_WRONLY | O_TRUNC);
-    if (call.kind === 'openat2') return this.#open(request, this.#openHow(request));
+    if (call.kind === 'openat2') return this.#openat2(request);
     if (call.kind === 'access') return this.#access(request, flags(call.arg), flags(call.extra));
     return this.#stat(request);
   }
@@ -109,6 +109,14 @@ export class NativeCalls {
         : thread.process.files.install(file, closeOnExec);
     if (fd === 'continue' || fd < 0 || file.ops.ioctl === undefined) yield* file.put();
     return fd;
+  }
+
+  /** The flags are the first field of struct open_how. */
+  *#openat2(request: PathRequest): Co<Answer> {
+    const { thread, args, call } = request;
+    const how = new Uint8Array(8);
+    if (!thread.process.mm.read(va(args[call.arg] ?? 0), how)) return -EFAULT;
+    return yield* this.#open(request, new DataView(how.buffer).getUint32(0, true));
   }
 
   /** A sysfs attribute: a file of the host with what it says now. Directories are the host's. */
@@ -140,13 +148,6 @@ export class NativeCalls {
   #lookup({ thread, path }: PathRequest): Lookup {
     const { vfs } = this.#kernel;
     return { vfs, start: vfs.root, path, cred: thread.process.cred };
-  }
-
-  /** The flags of a struct open_how. */
-  #openHow({ thread, args, call }: PathRequest): number {
-    const how = new Uint8Array(8);
-    thread.process.mm.read(va(args[call.arg] ?? 0), how);
-    return new DataView(how.buffer).getUint32(0, true);
   }
 
   #path(tid: number, at: number): string | undefined {

@@ -13,7 +13,7 @@ import type { Kernel } from '../linux/process/kernel.ts';
 import type { FileTable } from '../linux/process/process.ts';
 import { TEE_SHM_USER_MAPPED, TeeShm } from '../linux/tee/tee-shm.ts';
 import type { HostArch } from './arch.ts';
-import { EPOLLHUP, EPOLLIN, EPOLLRDHUP } from './epoll.ts';
+import { EPOLLHUP, EPOLLIN } from './epoll.ts';
 import type { Epoll } from './epoll.ts';
 import type { Libc } from './libc.ts';
 import { RamWindows } from './ram-windows.ts';
@@ -40,16 +40,16 @@ interface Window {
 }
 
 export class NativeFiles {
-  /** Inodes of the memfds that programs hold: mapping one is a PFN map. */
-  readonly shmInodes = new Set<number>();
+  /** The memfds that programs hold, inode to device: mapping one is a PFN map. */
+  readonly shmFiles = new Map<number, number>();
   readonly #kernel: Kernel;
   readonly #libc: Libc;
   readonly #arch: HostArch;
   readonly #epoll: Epoll;
   readonly #windows: RamWindows;
   readonly #inotify: number;
-  /** Open files by their end's inode. */
-  readonly #byInode = new Map<number, File>();
+  /** Open files by the inode of the program's end, with our end. */
+  readonly #byInode = new Map<number, { readonly file: File; readonly ours: number }>();
   /** Memfd windows by inotify watch. */
   readonly #byWatch = new Map<number, Window>();
   readonly #path = new Uint8Array(LINK_BYTES);
@@ -74,7 +74,7 @@ export class NativeFiles {
 
   /** Files that programs hold open. */
   get open(): readonly File[] {
-    return [...this.#byInode.values(), ...[...this.#byWatch.values()].map((w) => w.file)];
+    return [...this.#byInode.values(), ...this.#byWatch.values()].map(({ file }) => file);
   }
 
   /** The box's file behind a program's fd; undefined when the fd is the program's own. */
@@ -83,7 +83,7 @@ export class NativeFiles {
     if (length === 0) return undefined;
     const n = this.#libc.readlink(this.#pathAddress, this.#linkAddress, LINK_BYTES);
     const inode = socketInode(this.#link, n);
-    return inode < 0 ? undefined : this.#byInode.get(inode);
+    return inode < 0 ? undefined : this.#byInode.get(inode)?.file;
   }
 
   /** A table for one process; `addFd` acts on the call that is being served. */
@@ -110,14 +110,26 @@ export class NativeFiles {
       closeSync(ours);
       return fd;
     }
-    this.#byInode.set(inode, file);
-    this.#epoll.add(ours, EPOLLHUP | EPOLLRDHUP, () => {
+    this.#byInode.set(inode, { file, ours });
+    // Not RDHUP: a program that shuts its end down for writing still holds it.
+    this.#epoll.add(ours, EPOLLHUP, () => {
       this.#epoll.remove(ours);
       closeSync(ours);
       this.#byInode.delete(inode);
       this.#release(file);
     });
     return fd;
+  }
+
+  /** Lets go of the programs' files without releasing them: the box ends, or is done with programs. */
+  close(): void {
+    for (const { ours } of this.#byInode.values()) {
+      this.#epoll.remove(ours);
+      closeSync(ours);
+    }
+    for (const { offset, length } of this.#byWatch.values()) this.#windows.restore(offset, length);
+    this.#epoll.remove(this.#inotify);
+    closeSync(this.#inotify);
   }
 
   /** A file of the host with these contents, for the program alone. */
@@ -144,9 +156,9 @@ export class NativeFiles {
     const mapped = watch >= 0 && this.#windows.overlay(offset, length, memfd);
     const fd = mapped ? addFd(theirs, closeOnExec) : -EMFILE;
     if (fd >= 0) {
-      const inode = fstatSync(theirs).ino;
+      const { ino: inode, dev } = fstatSync(theirs);
       this.#byWatch.set(watch, { file, offset, length, inode, opens: 1 });
-      this.shmInodes.add(inode);
+      this.shmFiles.set(inode, dev);
     } else if (mapped) this.#windows.restore(offset, length);
     closeSync(theirs);
     closeSync(memfd);
@@ -173,7 +185,7 @@ export class NativeFiles {
       window.opens += (view.getUint32(at + 4, true) & IN_OPEN) !== 0 ? 1 : -1;
       if (window.opens > 0) continue;
       this.#byWatch.delete(watch);
-      this.shmInodes.delete(window.inode);
+      this.shmFiles.delete(window.inode);
       this.#windows.restore(window.offset, window.length);
       this.#release(window.file);
     }

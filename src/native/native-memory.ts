@@ -7,11 +7,13 @@
  * slept (`invalidate`), so that a caller never sees older bytes than a real kernel could.
  */
 import { EFAULT, ENOMEM } from '../abi/errno.ts';
-import { PAGE_SIZE, pa, pageOffset, pageStart } from '../machine/address.ts';
+import { PAGE_SIZE, pa, pageStart } from '../machine/address.ts';
 import type { Pa, Va } from '../machine/address.ts';
 import type { GupFlags, PinnedPages, UserMemory } from '../linux/mm/user-memory.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
 import type { Libc } from './libc.ts';
+import { NativePin } from './native-pin.ts';
+import type { Frames } from './native-pin.ts';
 import { NativeVmas } from './native-vmas.ts';
 import type { NativeVma } from './native-vmas.ts';
 
@@ -131,19 +133,19 @@ export class NativeMemory implements UserMemory {
   readonly #kernel: Kernel;
   readonly #pid: number;
   readonly #vmas: NativeVmas;
-  /** Inodes of the shared-memory fds that were handed out: mapping one is a PFN map. */
-  readonly #shmInodes: ReadonlySet<number>;
+  /** Files behind the shared-memory fds that were handed out, inode to device: PFN maps. */
+  readonly #shmFiles: ReadonlyMap<number, number>;
   readonly #page = new Uint8Array(PAGE_SIZE);
   #pageAt = -1;
   #alive = true;
   #mayExec = false;
 
-  constructor(vm: VmAccess, kernel: Kernel, pid: number, shmInodes: ReadonlySet<number>) {
+  constructor(vm: VmAccess, kernel: Kernel, pid: number, shmFiles: ReadonlyMap<number, number>) {
     this.#vm = vm;
     this.#kernel = kernel;
     this.#pid = pid;
     this.#vmas = new NativeVmas(vm.libc, pid);
-    this.#shmInodes = shmInodes;
+    this.#shmFiles = shmFiles;
   }
 
   /** The system call may have slept, or a new one begins. */
@@ -244,7 +246,7 @@ export class NativeMemory implements UserMemory {
       const vma = this.#vmas.find(at);
       if (vma === undefined || vma.start > at) break;
       if (flags.write === true ? !vma.writable : !vma.readable) break;
-      if (this.#shmInodes.has(vma.inode)) break;
+      if (this.#shmFiles.get(vma.inode) === vma.device) break;
       at = vma.end;
     }
     return (Math.min(at, end) - first) / PAGE_SIZE;
@@ -277,108 +279,5 @@ export class NativeMemory implements UserMemory {
     this.#page.set(this.#vm.scratch.subarray(0, PAGE_SIZE));
     this.#pageAt = start;
     return true;
-  }
-}
-
-interface Frames {
-  readonly pages: readonly Pa[];
-  readonly free: () => void;
-}
-
-/**
- * Frames that stand for a process's pages. What was copied in is kept, so that only what the secure
- * world has changed goes back: a program's own racing writes survive.
- */
-class NativePin implements PinnedPages {
-  readonly pages: readonly Pa[];
-  readonly #vm: VmAccess;
-  readonly #base: number;
-  readonly #pid: number;
-  readonly #start: Va;
-  readonly #free: () => void;
-  readonly #alive: () => boolean;
-  /** The bytes of each page as they were when last in step with the process. */
-  readonly #before: Uint8Array;
-  readonly #beforeAddress: number;
-
-  constructor(
-    vm: VmAccess,
-    kernel: Kernel,
-    pid: number,
-    start: Va,
-    frames: Frames,
-    alive: () => boolean,
-  ) {
-    this.pages = frames.pages;
-    this.#free = frames.free;
-    this.#vm = vm;
-    this.#base = kernel.machine.bus.base;
-    this.#pid = pid;
-    this.#start = start;
-    this.#alive = alive;
-    this.#before = new Uint8Array(frames.pages.length * PAGE_SIZE);
-    this.#beforeAddress = vm.libc.address(this.#before);
-  }
-
-  syncForDevice(offset: number, length: number): void {
-    if (!this.#alive()) return;
-    this.#runs(offset, length, (ramAt, at, n) => {
-      this.#vm.readRam(this.#pid, this.#start + at, ramAt, n);
-      this.#before.set(this.#vm.ram.subarray(ramAt, ramAt + n), at);
-    });
-  }
-
-  syncForCpu(offset: number, length: number): void {
-    if (!this.#alive()) return;
-    this.#runs(offset, length, (ramAt, at, n) => this.#pushChanged(ramAt, at, n));
-    this.#vm.flush(this.#pid);
-  }
-
-  unpin(): void {
-    this.#free();
-  }
-
-  /** Calls `fn` for each physically contiguous piece of the range. */
-  #runs(offset: number, length: number, fn: (ramAt: number, at: number, n: number) => void): void {
-    const end = Math.min(offset + length, this.pages.length * PAGE_SIZE);
-    for (let at = offset; at < end;) {
-      const page = Math.floor(at / PAGE_SIZE);
-      let n = PAGE_SIZE - pageOffset(at);
-      for (let p = page; at + n < end && this.pages[p + 1] === this.pages[p]! + PAGE_SIZE; p++) {
-        n += PAGE_SIZE;
-      }
-      n = Math.min(n, end - at);
-      fn(this.pages[page]! - this.#base + pageOffset(at), at, n);
-      at += n;
-    }
-  }
-
-  #pushChanged(ramAt: number, at: number, n: number): void {
-    const { libc, ram } = this.#vm;
-    for (let done = 0; done < n;) {
-      const piece = Math.min(PAGE_SIZE, n - done);
-      const a = this.#vm.ramAddress + ramAt + done;
-      if (libc.memcmp(a, this.#beforeAddress + at + done, piece) !== 0) {
-        this.#pushRuns(ram, ramAt + done, at + done, piece);
-      }
-      done += piece;
-    }
-  }
-
-  /** Notes the runs of bytes that differ: to the byte, since what lies between may be racing. */
-  #pushRuns(ram: Uint8Array, ramAt: number, at: number, n: number): void {
-    const before = this.#before;
-    for (let i = 0; i < n;) {
-      if (ram[ramAt + i] === before[at + i]) {
-        i += 1;
-        continue;
-      }
-      const from = i;
-      while (i < n && ram[ramAt + i] !== before[at + i]) {
-        before[at + i] = ram[ramAt + i]!;
-        i += 1;
-      }
-      this.#vm.push(this.#pid, this.#start + at + from, ramAt + from, i - from);
-    }
   }
 }

@@ -40,12 +40,24 @@ function bits(mask: bigint): Set<number> {
 
 const NOBODY = 65534;
 
+/** A soft limit of /proc/PID/limits; `unlimited` and a process that is gone have none. */
+function limitOf(pid: number, name: string): number {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/limits`, 'latin1');
+  } catch {
+    return Infinity;
+  }
+  const line = text.split('\n').find((row) => row.startsWith(`${name} `)) ?? '';
+  const [soft = 'unlimited'] = line.slice(name.length).trim().split(/\s+/);
+  return soft === 'unlimited' ? Infinity : Number(soft);
+}
+
 export class NativeProcess implements ProcessInfo {
   readonly pid: number;
   readonly name: string;
   readonly mm: NativeMemory;
   readonly files: FileTable;
-  readonly rlimits = { memlock: Infinity, nofile: Infinity };
 
   constructor(pid: number, mm: NativeMemory, files: FileTable) {
     this.pid = pid;
@@ -54,7 +66,19 @@ export class NativeProcess implements ProcessInfo {
     this.files = files;
   }
 
-  /** Read anew at each use: programs change theirs. */
+  /** Read anew at each use, as the others: programs change theirs. */
+  get rlimits(): ProcessInfo['rlimits'] {
+    const { pid } = this;
+    return {
+      get memlock() {
+        return limitOf(pid, 'Max locked memory');
+      },
+      get nofile() {
+        return limitOf(pid, 'Max open files');
+      },
+    };
+  }
+
   get cred(): Cred {
     const status = statusOf(this.pid);
     const [uid = NOBODY, euid = NOBODY] = words(status?.get('Uid'));

@@ -3,7 +3,7 @@
  * from the text of /proc/PID/maps.
  */
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { ESRCH } from '../abi/errno.ts';
+import { EINVAL, ENOTTY, ESRCH } from '../abi/errno.ts';
 import {
   PROCMAP_QUERY,
   PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
@@ -16,10 +16,15 @@ import { va } from '../machine/address.ts';
 import type { VmaInfo } from '../linux/mm/user-memory.ts';
 import type { Libc } from './libc.ts';
 
-/** A VMA and the inode behind it (0 for anonymous memory). */
+/** A VMA and the file behind it: inode and device as stat(2) has them, 0 for anonymous memory. */
 export interface NativeVma extends VmaInfo {
   readonly inode: number;
+  readonly device: number;
 }
+
+/** new_encode_dev() of include/linux/kdev_t.h */
+const deviceNumber = (major: number, minor: number): number =>
+  (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12);
 
 export class NativeVmas {
   readonly #libc: Libc;
@@ -40,7 +45,7 @@ export class NativeVmas {
   find(address: number): NativeVma | undefined {
     if (this.#queryable) {
       const found = this.#ask(address) ?? (this.#open() ? this.#ask(address) : undefined);
-      if (found !== undefined || this.#queryable) return found ?? undefined;
+      if (found !== undefined || this.#queryable) return found;
     }
     return this.#parse().find((vma) => vma.end > address);
   }
@@ -89,6 +94,7 @@ export class NativeVmas {
       writable: (flags & PROCMAP_QUERY_VMA_WRITABLE) !== 0,
       shared: (flags & PROCMAP_QUERY_VMA_SHARED) !== 0,
       inode: ProcmapQuery.inode.num(view, 0),
+      device: deviceNumber(ProcmapQuery.devMajor.get(view, 0), ProcmapQuery.devMinor.get(view, 0)),
     };
   }
 
@@ -100,9 +106,10 @@ export class NativeVmas {
       return [];
     }
     return text.split('\n').flatMap((line) => {
-      const match = /^([0-9a-f]+)-([0-9a-f]+) (.)(.).(.) [0-9a-f]+ \S+ (\d+)/.exec(line);
+      const match =
+        /^([0-9a-f]+)-([0-9a-f]+) (.)(.).(.) [0-9a-f]+ ([0-9a-f]+):([0-9a-f]+) (\d+)/.exec(line);
       if (match === null) return [];
-      const [, start = '', end = '', r, w, s, inode] = match;
+      const [, start = '', end = '', r, w, s, major = '', minor = '', inode] = match;
       return {
         start: va(parseInt(start, 16)),
         end: va(parseInt(end, 16)),
@@ -111,10 +118,11 @@ export class NativeVmas {
         writable: w === 'w',
         shared: s === 's',
         inode: Number(inode),
+        device: deviceNumber(parseInt(major, 16), parseInt(minor, 16)),
       };
     });
   }
 }
 
-/** ENOTTY, EINVAL: the kernel does not know the query. */
-const NOT_SUPPORTED = new Set([25, 22]);
+/** The kernel does not know the query. */
+const NOT_SUPPORTED: ReadonlySet<number> = new Set([ENOTTY, EINVAL]);

@@ -4,19 +4,22 @@
  * programs are its children and ptrace restrictions (Yama) let it read their memory.
  */
 import { closeSync, unlinkSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { TextDecoder } from 'node:util';
 import { EPOLLHUP, EPOLLIN, EPOLLRDHUP } from './epoll.ts';
 import { FdSockets } from './fd-passing.ts';
+import { sendSignal } from './send-signal.ts';
 import type { NativeExit } from './spawner.ts';
 import type { NativeProgram, Supervisor } from './supervisor.ts';
 
 /** What `exec` sends, with its three fds beside it; later only signals. */
-export type ToServer =
-  | {
-      readonly argv: readonly string[];
-      readonly cwd: string;
-      readonly env: Readonly<Record<string, string>>;
-    }
-  | { readonly signal: NodeJS.Signals };
+export type ToServer = ProgramRequest | { readonly signal: NodeJS.Signals };
+
+export interface ProgramRequest {
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+}
 
 export type FromServer =
   { readonly pid: number } | { readonly exit: NativeExit } | { readonly error: string };
@@ -25,12 +28,26 @@ export type FromServer =
 export const encodeLine = (message: ToServer | FromServer): Uint8Array =>
   new TextEncoder().encode(`${JSON.stringify(message)}\n`);
 
+/** A request with more than this is nobody's: arguments and environment have 2 MiB at most. */
+const MOST_TEXT = 8 << 20;
+
+/** One `exec`. */
+interface Connection {
+  readonly fd: number;
+  readonly decoder: TextDecoder;
+  /** What has come of a line that is not complete. */
+  text: string;
+  /** Came beside the request and are not used yet. */
+  fds: number[];
+  program: NativeProgram | undefined;
+}
+
 export class ProgramServer {
   readonly #supervisor: Supervisor;
   readonly #sockets: FdSockets;
   readonly #path: string;
   readonly #listener: number;
-  readonly #connections = new Set<number>();
+  readonly #connections = new Set<Connection>();
 
   /** Listens at once. @throws SocketError when the path is taken or cannot be bound. */
   constructor(supervisor: Supervisor, path: string) {
@@ -49,37 +66,42 @@ export class ProgramServer {
   }
 
   #accept(): void {
-    const connection = this.#sockets.accept(this.#listener);
-    if (connection < 0) return;
+    const fd = this.#sockets.accept(this.#listener);
+    if (fd < 0) return;
+    const decoder = new TextDecoder();
+    const connection: Connection = { fd, decoder, text: '', fds: [], program: undefined };
     this.#connections.add(connection);
-    const state: { program: NativeProgram | undefined } = { program: undefined };
-    this.#supervisor.epoll.add(connection, EPOLLIN | EPOLLHUP | EPOLLRDHUP, () =>
-      this.#receive(connection, state),
+    this.#supervisor.epoll.add(fd, EPOLLIN | EPOLLHUP | EPOLLRDHUP, () =>
+      this.#receive(connection),
     );
   }
 
-  #receive(connection: number, state: { program: NativeProgram | undefined }): void {
-    const { bytes, fds } = this.#sockets.receive(connection);
-    const message = bytes.length === 0 ? undefined : parse(bytes);
-    if (message === undefined) {
-      // `exec` is gone: its program loses its terminal.
-      for (const fd of fds) closeSync(fd);
-      if (state.program?.exit === undefined) this.#signal(state.program, 'SIGHUP');
-      this.#forget(connection);
-    } else if ('signal' in message) {
-      this.#signal(state.program, message.signal);
+  /** A stream keeps no borders of messages: a large request comes in pieces, signals together. */
+  #receive(connection: Connection): void {
+    const { bytes, fds } = this.#sockets.receive(connection.fd);
+    connection.fds.push(...fds);
+    connection.text += connection.decoder.decode(bytes, { stream: true });
+    const lines = connection.text.split('\n');
+    connection.text = lines.pop() ?? '';
+    const messages = lines.map((line) => parse(line));
+    for (const message of messages) if (message !== undefined) this.#act(connection, message);
+    const isOurs = !messages.includes(undefined) && connection.text.length <= MOST_TEXT;
+    if (bytes.length === 0 || !isOurs) this.#forget(connection);
+  }
+
+  #act(connection: Connection, message: ToServer): void {
+    if ('signal' in message) {
+      const { program } = connection;
+      if (program !== undefined && program.exit === undefined) {
+        sendSignal(program.pid, message.signal);
+      }
     } else {
-      this.#start(connection, state, message, fds);
+      this.#start(connection, message);
     }
   }
 
-  #start(
-    connection: number,
-    state: { program: NativeProgram | undefined },
-    message: Exclude<ToServer, { signal: NodeJS.Signals }>,
-    fds: readonly number[],
-  ): void {
-    const [stdin, stdout, stderr] = fds;
+  #start(connection: Connection, message: ProgramRequest): void {
+    const [stdin, stdout, stderr] = connection.fds.splice(0);
     if (stdin === undefined || stdout === undefined || stderr === undefined) {
       this.#send(connection, { error: 'three fds are needed beside the request' });
       return;
@@ -88,32 +110,40 @@ export class ProgramServer {
     const ended = (exit: NativeExit): void => this.#send(connection, { exit });
     this.#supervisor.spawn(request, ended).then(
       (program) => {
-        state.program = program;
-        this.#send(connection, { pid: program.pid });
+        connection.program = program;
+        if (this.#connections.has(connection)) this.#send(connection, { pid: program.pid });
+        else hangUp(program);
       },
       (error: unknown) => this.#send(connection, { error: String(error) }),
     );
   }
 
-  #signal(program: NativeProgram | undefined, signal: NodeJS.Signals): void {
-    if (program !== undefined && program.exit === undefined) process.kill(program.pid, signal);
+  #send(connection: Connection, message: FromServer): void {
+    if (!this.#connections.has(connection)) return;
+    try {
+      writeSync(connection.fd, encodeLine(message));
+    } catch {
+      this.#forget(connection);
+    }
   }
 
-  #send(connection: number, message: FromServer): void {
-    if (this.#connections.has(connection)) writeSync(connection, encodeLine(message));
-  }
-
-  #forget(connection: number): void {
+  /** `exec` is gone: its program loses its terminal. */
+  #forget(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
-    this.#supervisor.epoll.remove(connection);
-    closeSync(connection);
+    this.#supervisor.epoll.remove(connection.fd);
+    for (const fd of [connection.fd, ...connection.fds]) closeSync(fd);
+    if (connection.program !== undefined) hangUp(connection.program);
   }
 }
 
+function hangUp(program: NativeProgram): void {
+  if (program.exit === undefined) sendSignal(program.pid, 'SIGHUP');
+}
+
 /** Undefined for what is no request of ours: the connection is dropped. */
-function parse(bytes: Uint8Array): ToServer | undefined {
+function parse(line: string): ToServer | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    const value: unknown = JSON.parse(line);
     return isRequest(value) ? value : undefined;
   } catch {
     return undefined;
@@ -122,7 +152,8 @@ function parse(bytes: Uint8Array): ToServer | undefined {
 
 function isRequest(value: unknown): value is ToServer {
   if (typeof value !== 'object' || value === null) return false;
-  if (typeof Reflect.get(value, 'signal') === 'string') return true;
+  const signal: unknown = Reflect.get(value, 'signal');
+  if (signal !== undefined) return typeof signal === 'string' && signal in constants.signals;
   const argv: unknown = Reflect.get(value, 'argv');
   const env: unknown = Reflect.get(value, 'env');
   return (
@@ -131,6 +162,7 @@ function isRequest(value: unknown): value is ToServer {
     argv.every((arg) => typeof arg === 'string') &&
     typeof Reflect.get(value, 'cwd') === 'string' &&
     typeof env === 'object' &&
-    env !== null
+    env !== null &&
+    Object.values(env).every((text) => typeof text === 'string')
   );
 }

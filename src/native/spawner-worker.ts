@@ -48,6 +48,16 @@ function install(libc: Libc, arch: HostArch): FromWorker {
 }
 
 function start(id: number, request: SpawnRequest): void {
+  try {
+    fork(id, request);
+  } catch (error) {
+    // What Node refuses without trying: an empty name, a NUL in an argument.
+    report({ kind: 'failed', id, error: error instanceof Error ? error.message : String(error) });
+  }
+  if (request.closeStdio === true) for (const fd of new Set(request.stdio)) closeSync(fd);
+}
+
+function fork(id: number, request: SpawnRequest): void {
   const [file = '', ...args] = request.argv;
   const child = spawn(file, args, {
     cwd: request.cwd,
@@ -57,7 +67,6 @@ function start(id: number, request: SpawnRequest): void {
   child.once('error', (error) => report({ kind: 'failed', id, error: error.message }));
   child.once('exit', (code, signal) => report({ kind: 'exit', id, exit: { code, signal } }));
   if (child.pid !== undefined) report({ kind: 'started', id, pid: child.pid });
-  if (request.closeStdio === true) for (const fd of new Set(request.stdio)) closeSync(fd);
 }
 
 const arch = HOST_ARCHS.get(process.arch);

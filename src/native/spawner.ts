@@ -46,10 +46,16 @@ export interface WorkerData {
   readonly wakeFd: number;
 }
 
-interface Waiting {
+/** What `poll` reports of a program, as it finds it out. */
+export interface SpawnEvents {
   readonly started: (pid: number) => void;
-  readonly failed: (error: Error) => void;
   readonly ended: (exit: NativeExit) => void;
+}
+
+interface Waiting {
+  readonly events: SpawnEvents;
+  readonly started: () => void;
+  readonly failed: (error: Error) => void;
 }
 
 export class Spawner {
@@ -91,21 +97,21 @@ export class Spawner {
       worker.once('error', reject);
     });
     if (first.kind !== 'ready') {
+      await worker.terminate();
+      port1.close();
       const why = first.kind === 'refused' ? `${first.step} failed with errno ${first.errno}` : '?';
       throw new NativeUnavailable(why);
     }
+    // Wakes on the same CPU (Linux 6.6): without it calls take longer, so a refusal does not matter.
     libc.ioctl(first.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
     return new Spawner(worker, port1, first.listener);
   }
 
-  /**
-   * @param ended called from `poll` when the program is gone.
-   * @returns its pid; rejects when it could not be started (no such file, not executable).
-   */
-  spawn(request: SpawnRequest, ended: (exit: NativeExit) => void): Promise<number> {
+  /** Resolves once it runs; rejects when it could not be started (no such file, not executable). */
+  spawn(request: SpawnRequest, events: SpawnEvents): Promise<void> {
     const id = this.#nextId++;
     return new Promise((started, failed) => {
-      this.#waiting.set(id, { started, failed, ended });
+      this.#waiting.set(id, { events, started, failed });
       this.#port.postMessage({ id, request } satisfies ToWorker);
     });
   }
@@ -130,11 +136,12 @@ export class Spawner {
     const waiting = this.#waiting.get(message.id);
     if (waiting === undefined) return;
     if (message.kind === 'started') {
-      waiting.started(message.pid);
+      waiting.events.started(message.pid);
+      waiting.started();
       return;
     }
     this.#waiting.delete(message.id);
     if (message.kind === 'failed') waiting.failed(new Error(message.error));
-    else waiting.ended(message.exit);
+    else waiting.events.ended(message.exit);
   }
 }

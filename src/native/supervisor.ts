@@ -4,8 +4,9 @@
  * run, else one poll over notifications, hang-ups, exits, timers and a wake-up.
  */
 import { closeSync, readSync } from 'node:fs';
+import { pid as ownPid } from 'node:process';
 import { EINTR, EMFILE } from '../abi/errno.ts';
-import { O_CLOEXEC } from '../abi/fcntl.ts';
+import { O_CLOEXEC, O_EXCL } from '../abi/fcntl.ts';
 import {
   SECCOMP_IOCTL_NOTIF_ADDFD,
   SECCOMP_IOCTL_NOTIF_ID_VALID,
@@ -18,6 +19,7 @@ import {
 } from '../abi/seccomp.ts';
 import type { Host } from '../host/host.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
+import { BoxHalted } from '../sched/halt.ts';
 import { HOST_ARCHS } from './arch.ts';
 import type { HostArch } from './arch.ts';
 import { EPOLLIN, Epoll } from './epoll.ts';
@@ -28,11 +30,18 @@ import type { Answer } from './native-calls.ts';
 import { NativeFiles } from './native-files.ts';
 import { NativeMemory, VmAccess } from './native-memory.ts';
 import { NativeProcess, NativeThread, tgidOf } from './native-process.ts';
+import { sendSignal } from './send-signal.ts';
 import { Spawner } from './spawner.ts';
 import type { NativeExit, SpawnRequest } from './spawner.ts';
 
 /** How often blocked calls are looked at for signals and death, milliseconds. */
 const SIGNAL_POLL_MS = 4;
+/** Longest sleep of the loop: what only Node's own loop sees waits at most so long, milliseconds. */
+const IDLE_MS = 250;
+/** Under load Node's own loop gets a turn after so many rounds. */
+const ROUNDS_PER_TURN = 1024;
+/** pidfd_open(2): the pidfd of a thread (Linux 6.9, include/uapi/linux/pidfd.h). */
+const PIDFD_THREAD = O_EXCL;
 const POLLIN = 1;
 const NOTIF_ARGS = [
   SeccompNotif.arg0,
@@ -76,8 +85,13 @@ export class Supervisor {
   readonly #pending = new Map<NativeThread, Notification>();
   /** The call that each task serves, for fds that are handed out on the way. */
   readonly #byTask = new Map<number, Notification>();
-  #interrupted = false;
-  #stopped = false;
+  /** Programs that were started here and have not ended. */
+  readonly #programs = new Set<number>();
+  #onPids: ((pids: readonly number[]) => void) | undefined;
+  /** Node's own loop needs a turn: a signal came, a message, or it had none for long. */
+  #turnDue = false;
+  #rounds = 0;
+  #lookedMs = 0;
 
   readonly #notif = new DataView(new ArrayBuffer(128));
   readonly #resp = new DataView(new ArrayBuffer(128));
@@ -128,8 +142,13 @@ export class Supervisor {
     if (arch === undefined) throw new NativeUnavailable(`no tables for ${process.arch}`);
     const libc = await loadLibc();
     const wakeFd = libc.syscall(arch.eventfd2, 0, O_CLOEXEC);
-    const spawner = await Spawner.start(libc, wakeFd);
-    return new Supervisor(kernel, host, libc, arch, spawner, wakeFd);
+    try {
+      const spawner = await Spawner.start(libc, wakeFd);
+      return new Supervisor(kernel, host, libc, arch, spawner, wakeFd);
+    } catch (error) {
+      closeSync(wakeFd);
+      throw error;
+    }
   }
 
   /**
@@ -139,46 +158,54 @@ export class Supervisor {
   spawn(request: SpawnRequest, ended?: (exit: NativeExit) => void): Promise<NativeProgram> {
     const program: { pid: number; exit: NativeExit | undefined } = { pid: 0, exit: undefined };
     return this.#spawner
-      .spawn(request, (exit) => {
-        program.exit = exit;
-        ended?.(exit);
+      .spawn(request, {
+        started: (pid) => {
+          program.pid = pid;
+          this.#programs.add(pid);
+          this.#pidsChanged();
+        },
+        ended: (exit) => {
+          program.exit = exit;
+          this.#programs.delete(program.pid);
+          this.#pidsChanged();
+          ended?.(exit);
+        },
       })
-      .then((pid) => {
-        program.pid = pid;
-        return program;
-      });
-  }
-
-  /** Ends `run` at its next round. */
-  stop(): void {
-    this.#stopped = true;
+      .then(() => program);
   }
 
   /**
-   * The loop: serves until `until()` holds, the box halts, or `stop` is called. It leaves for one
-   * turn of Node's event loop when a signal came or a promise of the outside is pending.
+   * The loop: serves until `until()` holds or the box halts. It leaves for one
+   * turn of Node's event loop when a signal or a message came, a promise of the outside is pending,
+   * or it had none for long.
    */
   async run(until: () => boolean): Promise<void> {
     const { sched } = this.kernel;
-    this.#stopped = false;
-    while (!this.#stopped && sched.halted === undefined) {
+    while (sched.halted === undefined) {
       const state = sched.runReady();
       if (state === 'host') {
         await sched.settleHost();
         continue;
       }
       if (until()) return;
-      if (this.#interrupted) {
-        this.#interrupted = false;
+      if (this.#turnDue || this.#rounds++ % ROUNDS_PER_TURN === 0) {
+        this.#turnDue = false;
         await this.#host.turn();
+        continue;
       }
       this.#poll(this.#timeoutMs());
     }
   }
 
-  /** Native processes that this box has met and that are alive. */
+  /** Native processes that are alive: programs that were started here, and whoever made a call. */
   get pids(): readonly number[] {
-    return [...this.#processes.keys()];
+    return [...new Set([...this.#programs, ...this.#processes.keys()])];
+  }
+
+  /** @param fn called with `pids` now, and whenever they change. */
+  watchPids(fn: (pids: readonly number[]) => void): void {
+    this.#onPids = fn;
+    this.#pidsChanged();
   }
 
   /** No program holds a file of the box, and nothing runs. */
@@ -186,21 +213,18 @@ export class Supervisor {
     return this.files.open.length === 0 && !this.kernel.sched.runnable;
   }
 
-  /** Kills native processes that this box has met. */
+  /** Kills the native processes of this box. */
   killAll(): void {
-    for (const pid of this.#processes.keys()) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // gone already
-      }
-    }
+    for (const pid of this.pids) sendSignal(pid, 'SIGKILL');
   }
 
   async close(): Promise<void> {
     // The listener first: calls of the worker on its way out must fail, not wait to be served.
     closeSync(this.#spawner.listener);
     await this.#spawner.close();
+    for (const process of this.#processes.values()) process.mm.gone();
+    for (const id of [...this.#pidfds.keys()]) this.#unwatch(id);
+    this.files.close();
     closeSync(this.#wakeFd);
     closeSync(this.epoll.fd);
   }
@@ -209,16 +233,17 @@ export class Supervisor {
     const { sched } = this.kernel;
     const timer = sched.nextTimerNs;
     const untilTimer =
-      timer === undefined ? 1000 : Math.max(0, Math.ceil((timer - sched.nowNs()) / 1e6));
-    return this.#pending.size > 0 ? Math.min(untilTimer, SIGNAL_POLL_MS) : untilTimer;
+      timer === undefined ? IDLE_MS : Math.max(0, Math.ceil((timer - sched.nowNs()) / 1e6));
+    return Math.min(untilTimer, this.#pending.size > 0 ? SIGNAL_POLL_MS : IDLE_MS);
   }
 
   #poll(timeoutMs: number): void {
     const ready = this.libc.poll(this.#pollAddress, 2, timeoutMs);
     if (ready < 0) {
-      this.#interrupted = this.libc.errno() === EINTR;
+      this.#turnDue = this.libc.errno() === EINTR;
       return;
     }
+    if (ready === 0) this.#turnDue = true;
     // Hang-ups first, and what they start: a program's close() comes before its next call.
     if (this.#pollfds.getInt16(14, true) !== 0) this.epoll.dispatch();
     else if (this.#pollfds.getInt16(6, true) !== 0) this.#receive();
@@ -228,11 +253,14 @@ export class Supervisor {
   #woken(): void {
     readSync(this.#wakeFd, new Uint8Array(8));
     this.#spawner.poll();
-    this.#interrupted = true;
+    this.#turnDue = true;
   }
 
   /** Blocked calls whose thread was killed or has a signal to handle end their sleep. */
   #lookAtPending(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#lookedMs < SIGNAL_POLL_MS) return;
+    this.#lookedMs = nowMs;
     for (const { idLo, idHi, thread } of this.#pending.values()) {
       if (!thread.killed && !this.#valid(idLo, idHi)) thread.killed = true;
       this.kernel.sched.interrupt(thread.task);
@@ -275,8 +303,16 @@ export class Supervisor {
     this.#pending.delete(thread);
     this.#byTask.delete(thread.task.id);
     // A call that the box could not finish is not answered: `run` ends and the programs are killed.
-    if (!thread.task.failed) this.#send(idLo, idHi, thread.task.result as Answer);
+    if (thread.task.failed) this.#failed(thread);
+    else this.#send(idLo, idHi, thread.task.result as Answer);
     if (thread.killed) this.kernel.sched.retire(thread.task);
+  }
+
+  /** Nobody else learns of what was thrown at a native program's call. */
+  #failed({ task }: NativeThread): void {
+    if (task.error instanceof BoxHalted) return;
+    const error = task.error instanceof Error ? task.error : new Error(String(task.error));
+    this.kernel.sched.halt('internal error', `call of ${task.name}: ${error.message}`, error);
   }
 
   #valid(idLo: number, idHi: number): boolean {
@@ -313,52 +349,92 @@ export class Supervisor {
 
   #thread(tid: number): NativeThread | undefined {
     const known = this.#threads.get(tid);
-    if (known !== undefined && !known.process.mm.replaced) return known;
-    if (known !== undefined) this.#gone(known.process);
-    const tgid = known?.process.pid ?? tgidOf(tid);
-    if (tgid === undefined) return undefined;
-    const process = this.#processes.get(tgid) ?? this.#adopt(tgid);
+    if (known !== undefined && this.#isStill(known)) return known;
+    if (known !== undefined) this.#threadGone(known);
+    const tgid = tgidOf(tid);
+    // The thread that starts programs carries the filter too.
+    if (tgid === undefined || tgid === ownPid) return undefined;
+    const process = this.#processOf(tgid);
     if (process === undefined) return undefined;
     const thread = new NativeThread(this.kernel.sched, tid, process);
     this.#threads.set(tid, thread);
+    const { pidfdOpen } = this.arch;
+    if (tid !== tgid) this.#watch(tid, this.libc.syscall(pidfdOpen, tid, PIDFD_THREAD));
     return thread;
   }
 
-  /** Meets a process for the first time, or after an exec. */
+  /**
+   * False for another thread under an old id. One that sleeps in a call makes no second one: it was
+   * killed, and whoever called execve() goes on under its leader's id. Other ids come back when the
+   * numbers have gone round.
+   */
+  #isStill(thread: NativeThread): boolean {
+    if (this.#pending.has(thread) || thread.process.mm.replaced) return false;
+    return this.#pidfds.has(thread.tid) || tgidOf(thread.tid) === thread.process.pid;
+  }
+
+  /** The process as it is now: an exec makes another one of it, with other memory. */
+  #processOf(tgid: number): NativeProcess | undefined {
+    const known = this.#processes.get(tgid);
+    if (known !== undefined && !known.mm.replaced) return known;
+    if (known !== undefined) this.#gone(known);
+    return this.#adopt(tgid);
+  }
+
   #adopt(tgid: number): NativeProcess | undefined {
-    if (!this.#pidfds.has(tgid) && !this.#watchExit(tgid)) return undefined;
-    const mm = new NativeMemory(this.#vm, this.kernel, tgid, this.files.shmInodes);
+    const isWatched = this.#pidfds.has(tgid);
+    const { pidfdOpen } = this.arch;
+    if (!isWatched && !this.#watch(tgid, this.libc.syscall(pidfdOpen, tgid, 0))) return undefined;
+    const mm = new NativeMemory(this.#vm, this.kernel, tgid, this.files.shmFiles);
     const table = this.files.table(tgid, (fd, cloexec) => this.#addFd(fd, cloexec));
     const process = new NativeProcess(tgid, mm, table);
     this.#processes.set(tgid, process);
+    this.#pidsChanged();
     return process;
   }
 
-  /** A pidfd tells when the process is gone. */
-  #watchExit(tgid: number): boolean {
-    const pidfd = this.libc.syscall(this.arch.pidfdOpen, tgid, 0);
+  /** A pidfd tells when its process or thread is gone. @returns false without one. */
+  #watch(id: number, pidfd: number): boolean {
     if (pidfd < 0) return false;
-    this.#pidfds.set(tgid, pidfd);
+    this.#pidfds.set(id, pidfd);
     this.epoll.add(pidfd, EPOLLIN, () => {
-      this.#pidfds.delete(tgid);
-      this.epoll.remove(pidfd);
-      closeSync(pidfd);
-      const process = this.#processes.get(tgid);
+      this.#unwatch(id);
+      const process = this.#processes.get(id);
       if (process !== undefined) this.#gone(process);
+      const thread = this.#threads.get(id);
+      if (thread !== undefined) this.#threadGone(thread);
     });
     return true;
+  }
+
+  #unwatch(id: number): void {
+    const pidfd = this.#pidfds.get(id);
+    if (pidfd === undefined) return;
+    this.#pidfds.delete(id);
+    this.epoll.remove(pidfd);
+    closeSync(pidfd);
   }
 
   /** The process has ended, or its address space has by an exec, and its other threads with it. */
   #gone(process: NativeProcess): void {
     process.mm.gone();
     this.#processes.delete(process.pid);
-    for (const [tid, thread] of this.#threads) {
-      if (thread.process !== process) continue;
-      this.#threads.delete(tid);
-      thread.killed = true;
-      this.kernel.sched.interrupt(thread.task);
-      if (!this.#pending.has(thread)) this.kernel.sched.retire(thread.task);
+    this.#pidsChanged();
+    for (const thread of this.#threads.values()) {
+      if (thread.process === process) this.#threadGone(thread);
     }
+  }
+
+  #threadGone(thread: NativeThread): void {
+    const { tid, process } = thread;
+    if (tid !== process.pid) this.#unwatch(tid);
+    if (this.#threads.get(tid) === thread) this.#threads.delete(tid);
+    thread.killed = true;
+    this.kernel.sched.interrupt(thread.task);
+    if (!this.#pending.has(thread)) this.kernel.sched.retire(thread.task);
+  }
+
+  #pidsChanged(): void {
+    this.#onPids?.(this.pids);
   }
 }

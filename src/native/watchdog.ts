@@ -5,6 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { TaEnvironment, TaImage, TaInstance } from '../ta/runtime.ts';
+import { HOST } from '../sched/task.ts';
 import type { Co, MaybeCo } from '../sched/task.ts';
 
 /** Words of the shared state. */
@@ -27,6 +28,10 @@ export class Watchdog {
   readonly #uuid: Uint8Array;
   readonly #worker: Worker;
   #sequence = 0;
+  /** The TA whose code runs. */
+  #current: Uint8Array | undefined;
+  /** The TA that awaits, while its callers' stretches end with its own. */
+  #awaits: Uint8Array | undefined;
 
   constructor(limitMs: number) {
     const state = new SharedArrayBuffer(4 * WATCH.words);
@@ -75,19 +80,33 @@ export class Watchdog {
     for (;;) {
       const step = this.#watched(uuid, () => body.next());
       if (step.done === true) return step.value;
+      if (step.value === HOST) {
+        // Behind an `await` its code runs in microtasks, for which its task waits.
+        this.#awaits ??= uuid;
+        this.#begin(this.#awaits);
+      }
       yield step.value;
     }
   }
 
-  /** Runs a stretch of a TA's code. */
+  /** Runs a stretch of a TA's code; one that calls another TA goes on when that has left. */
   #watched<T>(uuid: Uint8Array, stretch: () => T): T {
-    this.#uuid.set(uuid);
-    this.#sequence = (this.#sequence + 1) & 0x7fffffff;
-    Atomics.store(this.#words, WATCH.entered, this.#sequence);
+    const caller = this.#awaits === undefined ? this.#current : undefined;
+    this.#awaits = undefined;
+    this.#begin(uuid);
     try {
       return stretch();
     } finally {
-      Atomics.store(this.#words, WATCH.entered, 0);
+      this.#begin(caller);
     }
+  }
+
+  #begin(uuid: Uint8Array | undefined): void {
+    this.#current = uuid;
+    if (uuid !== undefined) {
+      this.#uuid.set(uuid);
+      this.#sequence = Math.max(1, (this.#sequence + 1) & 0x7fffffff);
+    }
+    Atomics.store(this.#words, WATCH.entered, uuid === undefined ? 0 : this.#sequence);
   }
 }

@@ -15,7 +15,7 @@ import {
 import { BusFault } from '../machine/bus.ts';
 import type { Cpu, SecureEntry, SmcRegs } from '../machine/smc.ts';
 import { PARK } from '../sched/task.ts';
-import type { Co, Wait } from '../sched/task.ts';
+import type { Co, MaybeCo, Wait } from '../sched/task.ts';
 import { Guest } from './guest.ts';
 import type { ThreadCtx } from './kernel/thread.ts';
 import { StdEntry } from './kernel/thread-optee-smc.ts';
@@ -53,31 +53,22 @@ export class OpteeOs implements SecureEntry {
     log.imsg(BOOT_SITE, 'init_primary', 'Primary CPU switching to normal world boot');
   }
 
-  /** One SMC. It yields preemption points and host waits of the thread that it runs. */
-  *smc(cpu: Cpu, regs: SmcRegs): Co<void> {
+  /** One SMC. Its coroutine yields preemption points and host waits of the thread that it runs. */
+  smc(cpu: Cpu, regs: SmcRegs): Co<void> | undefined {
     const id = regs[0]!;
     if (ARM_SMCCC_IS_FAST_CALL(id) || ARM_SMCCC_OWNER_NUM(id) < ARM_SMCCC_OWNER_TRUSTED_OS) {
       this.#fast(cpu, regs);
-      return;
+      return undefined;
     }
     const thread = this.#enter(cpu, regs);
-    if (thread === undefined) return;
-    for (;;) {
-      const step = this.#step(thread);
-      if (step.done !== true) {
-        if (step.value === PARK) {
-          this.guest.threads.suspend(thread, regs);
-          return;
-        }
-        yield step.value;
-        continue;
-      }
-      const rest = this.#std.finish(thread, step.value);
-      if (rest === undefined) {
-        this.guest.threads.exit(thread, regs, step.value);
-        return;
-      }
-      thread.co = rest;
+    if (thread === undefined) return undefined;
+    const wait = this.#run(thread, regs);
+    return wait === undefined ? undefined : this.#goOn(thread, regs, wait);
+  }
+
+  *#goOn(thread: ThreadCtx, regs: SmcRegs, first: Wait): Co<void> {
+    for (let wait: Wait | undefined = first; wait !== undefined; wait = this.#run(thread, regs)) {
+      yield wait;
     }
   }
 
@@ -104,17 +95,47 @@ export class OpteeOs implements SecureEntry {
     }
   }
 
+  /** The thread to run; undefined when there is none, or the call has ended already. */
   #enter(cpu: Cpu, regs: SmcRegs): ThreadCtx | undefined {
     const { threads } = this.guest;
     if (regs[0] === OPTEE_SMC_CALL_RETURN_FROM_RPC) return threads.resume(cpu, regs);
     const thread = threads.alloc(cpu, regs);
     if (thread === undefined) return undefined;
+    const call = this.#start(thread, regs);
+    if (typeof call !== 'number') thread.co = call;
+    else if (this.#finish(thread, regs, call)) return undefined;
+    return thread;
+  }
+
+  /** Runs a thread until it has left, or something in the box has to be waited for. */
+  #run(thread: ThreadCtx, regs: SmcRegs): Wait | undefined {
+    for (;;) {
+      const step = this.#step(thread);
+      if (step.done === true) {
+        if (this.#finish(thread, regs, step.value)) return undefined;
+      } else if (step.value === PARK) {
+        this.guest.threads.suspend(thread, regs);
+        return undefined;
+      } else {
+        return step.value;
+      }
+    }
+  }
+
+  /** A thread's call has ended: false when the normal world has to be asked for something yet. */
+  #finish(thread: ThreadCtx, regs: SmcRegs, status: number): boolean {
+    thread.co = this.#std.finish(thread, status);
+    if (thread.co !== undefined) return false;
+    this.guest.threads.exit(thread, regs, status);
+    return true;
+  }
+
+  #start(thread: ThreadCtx, regs: SmcRegs): MaybeCo<number> {
     try {
-      thread.co = this.#std.start(thread, regs);
+      return this.#std.start(thread, regs);
     } catch (error) {
       throw this.#abort(thread, error);
     }
-    return thread;
   }
 
   #step(thread: ThreadCtx): IteratorResult<Wait, number> {

@@ -22,7 +22,7 @@ const smc = row('SMC (OP-TEE OS)');
 const msg = row('OPTEE_MSG (OP-TEE OS)');
 const rpc = row('RPC (OP-TEE OS)');
 const pta = row('PTA');
-const syscall = row('syscall');
+const syscall = row('OP-TEE system call');
 const store = row('TA store');
 
 const UNKNOWN = 'OPTEE_SMC_RETURN_UNKNOWN_FUNCTION';

@@ -32,7 +32,8 @@ const FOREIGN_MICROTASKS = 64;
 export class Loop {
   readonly #sched: Driven;
   readonly #outside: Outside;
-  #driving = false;
+  /** Set while the loop runs. */
+  #driving: Promise<void> | undefined;
   #owned = false;
   /** Something became ready while the loop was about to end. */
   #again = false;
@@ -52,20 +53,28 @@ export class Loop {
   /** There is something to run. */
   kick(): void {
     this.#again = true;
-    if (this.#driving || this.#owned) this.#wake?.();
+    if (this.#driving !== undefined || this.#owned) this.#wake?.();
     else void Promise.resolve().then(() => this.drive());
   }
 
-  async drive(): Promise<void> {
-    if (this.#driving || this.#owned) return;
-    this.#driving = true;
+  /** Resolves when nothing is left to do, also for those who come while it runs. */
+  drive(): Promise<void> {
+    if (this.#owned) return Promise.resolve();
+    if (this.#driving !== undefined) return this.#driving;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#driving = promise;
+    this.#run().then(resolve, reject);
+    return promise;
+  }
+
+  async #run(): Promise<void> {
     try {
       do {
         this.#again = false;
         await this.#untilIdle();
       } while (this.#again && this.#sched.halted === undefined);
     } finally {
-      this.#driving = false;
+      this.#driving = undefined;
       this.#wake = undefined;
       this.#sched.settleHalted();
     }

@@ -48,7 +48,7 @@ export class Mutex {
   *lock(): Co<void> {
     if (this.#sched.searching) yield* this.#sched.point();
     while (this.#owner !== undefined) {
-      yield* this.#queue.wait('uninterruptible', undefined, this.#owner);
+      yield* this.#queue.wait('uninterruptible', undefined, this);
     }
     this.#take();
   }

@@ -197,12 +197,46 @@ describe('mutex', () => {
     assert.match(sched.halted?.text ?? '', /wrong holds second and wants first/);
   });
 
+  it('sees no cycle through a lock that has changed hands', () => {
+    const sched = scheduler();
+    const first = new Mutex(sched, { name: 'first', order: 1 });
+    const second = new Mutex(sched, { name: 'second', order: 2 });
+    const sleep = (ns: number): Co<unknown> => sched.sleep(ns, 'uninterruptible');
+    let done = 0;
+    const take = function* (lock: Mutex, before: number, during: number): Co<void> {
+      yield* sleep(before);
+      yield* lock.lock();
+      yield* sleep(during);
+      lock.unlock();
+      done += 1;
+    };
+    // `a` had `second`, which `c` has now, for which `b` waits with `first`, for which `a` waits.
+    sched.spawn(
+      'a',
+      (function* (): Co<void> {
+        yield* take(second, 0, 50_000);
+        yield* take(first, 20_000, 0);
+      })(),
+    );
+    sched.spawn('c', take(second, 10_000, 100_000));
+    sched.spawn(
+      'b',
+      (function* (): Co<void> {
+        yield* first.lock();
+        yield* take(second, 20_000, 0);
+        first.unlock();
+      })(),
+    );
+    assert.equal(sched.runReady(), 'idle');
+    assert.equal(done, 4);
+  });
+
   it('reports a cycle of waiters with their names', () => {
     const sched = scheduler();
     const queue = new WaitQueue(sched, 'q');
     const tasks = [sched.createTask('x'), sched.createTask('y')] as const;
-    sched.start(tasks[0], queue.wait('uninterruptible', undefined, tasks[1]));
-    sched.start(tasks[1], queue.wait('uninterruptible', undefined, tasks[0]));
+    sched.start(tasks[0], queue.wait('uninterruptible', undefined, { owner: tasks[1] }));
+    sched.start(tasks[1], queue.wait('uninterruptible', undefined, { owner: tasks[0] }));
     sched.runReady();
     assert.equal(sched.halted?.kind, 'deadlock');
     assert.match(sched.halted.text, /y \(q\) → x \(q\) → y/);
@@ -267,6 +301,18 @@ describe('policies', () => {
 });
 
 describe('async bodies', () => {
+  it('is idle for everybody at once, also for those who come while it runs', async () => {
+    const sched = scheduler();
+    const outer = Promise.withResolvers<void>();
+    const task = sched.spawn('task', sched.host(outer.promise));
+    const driven = sched.drive();
+    setImmediate(outer.resolve);
+    await Promise.resolve();
+    await sched.drive();
+    assert.equal(task.state, 'done');
+    await driven;
+  });
+
   it('calls that do not block return values; those that do return promises', async () => {
     const sched = scheduler();
     const body = new Body(sched, 'fail');

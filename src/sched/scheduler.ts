@@ -17,7 +17,7 @@ import { FifoPolicy, toLast } from './policy.ts';
 import type { Policy } from './policy.ts';
 import type { RandomSource } from './random.ts';
 import { HOST, PARK, POINT, Task } from './task.ts';
-import type { Co, TaskOptions, WaitMode, WaitStatus } from './task.ts';
+import type { Co, Owned, TaskOptions, WaitMode, WaitStatus } from './task.ts';
 
 export interface SchedulerOptions {
   readonly trace: Trace;
@@ -178,14 +178,14 @@ export class Scheduler implements TraceContext {
    * Puts the current task to sleep until `wake`. The caller has put it where the waker finds it,
    * and takes it out again when the status is not `woken`.
    */
-  *park(site: string, mode: WaitMode, timeoutNs?: number, holder?: Task): Co<WaitStatus> {
+  *park(site: string, mode: WaitMode, timeoutNs?: number, lock?: Owned): Co<WaitStatus> {
     const task = this.running();
     if (task.signals?.pending(mode) === true) return 'signal';
-    task.blocked = { site, mode, sinceNs: this.nowNs(), holder };
+    task.blocked = { site, mode, sinceNs: this.nowNs(), lock };
     task.wakeStatus = 'woken';
     this.sites.set(site, (this.sites.get(site) ?? 0) + 1);
     if (this.trace.all) this.trace.emit('box', 'task.block', { site });
-    if (holder !== undefined) this.#checkDeadlock(task);
+    if (lock !== undefined) this.#checkDeadlock(task);
     let timer: Timer | undefined;
     if (timeoutNs !== undefined) {
       timer = this.#timers.add(this.nowNs() + timeoutNs, () => this.wake(task, 'timeout'));
@@ -453,7 +453,7 @@ export class Scheduler implements TraceContext {
 
   #checkDeadlock(task: Task): void {
     const chain = [task];
-    for (let t = task.blocked?.holder; t !== undefined; t = t.blocked?.holder) {
+    for (let t = task.blocked?.lock?.owner; t !== undefined; t = t.blocked?.lock?.owner) {
       chain.push(t);
       if (t === task) {
         const text = chain.map((x) => `${x.name} (${x.blocked?.site ?? 'runs'})`).join(' → ');

@@ -47,14 +47,19 @@ export interface SignalSource {
 
 export type TaskState = 'ready' | 'running' | 'parked' | 'host' | 'done';
 
+/** What at most one task has at a time. */
+export interface Owned {
+  readonly owner: Task | undefined;
+}
+
 /** What the scheduler knows of a blocked task: where, how, since when, and on what. */
 export interface BlockedOn {
   /** The wait site's name, such as `optee_cq_wait`. */
   readonly site: string;
   readonly mode: WaitMode;
   readonly sinceNs: number;
-  /** The task that holds what this one waits for, when it is known. */
-  readonly holder: Task | undefined;
+  /** The lock that this one waits for; who owns it changes meanwhile. */
+  readonly lock: Owned | undefined;
 }
 
 export interface TaskOptions {

@@ -3,7 +3,7 @@
  * code sleeps. Every queue is created with the name of its wait site.
  */
 import type { Scheduler } from './scheduler.ts';
-import type { Co, Task, WaitMode, WaitStatus } from './task.ts';
+import type { Co, Owned, Task, WaitMode, WaitStatus } from './task.ts';
 
 export class WaitQueue {
   readonly site: string;
@@ -20,10 +20,10 @@ export class WaitQueue {
   }
 
   /** Sleeps once; the caller checks its condition and comes back if it must. */
-  *wait(mode: WaitMode, timeoutNs?: number, holder?: Task): Co<WaitStatus> {
+  *wait(mode: WaitMode, timeoutNs?: number, lock?: Owned): Co<WaitStatus> {
     const task = this.#sched.running();
     this.#waiters.add(task);
-    const status = yield* this.#sched.park(this.site, mode, timeoutNs, holder);
+    const status = yield* this.#sched.park(this.site, mode, timeoutNs, lock);
     this.#waiters.delete(task);
     return status;
   }

@@ -12,7 +12,11 @@ export function minimize<T>(
   does: (part: readonly T[]) => boolean,
 ): readonly T[] {
   let best = items;
-  for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+  for (
+    let size = Math.ceil(best.length / 2);
+    size >= 1;
+    size = size === 1 ? 0 : Math.ceil(size / 2)
+  ) {
     for (let at = 0; at < best.length;) {
       const part = best.toSpliced(at, size);
       if (does(part)) best = part;

@@ -8,8 +8,8 @@ import type { Host } from '../host/host.ts';
 import { ReplayPolicy } from '../sched/policy.ts';
 import { execute, withOneRam } from './execute.ts';
 import { classOf } from './findings.ts';
+import type { Complaint } from './findings.ts';
 import type { Scenario } from './scenario.ts';
-import type { Finding } from './search.ts';
 
 /** Replays at most. */
 const BUDGET = 600;
@@ -19,18 +19,19 @@ export function shrink(
   host: Host,
   scenario: Scenario,
   profile: Profile,
-  finding: Finding,
+  complaint: Complaint,
+  choices: readonly number[],
 ): readonly number[] {
   const machines = withOneRam(host);
-  const wanted = classOf(finding);
+  const wanted = classOf(complaint);
   let left = BUDGET;
-  const shows = (choices: readonly number[]): boolean => {
+  const shows = (candidate: readonly number[]): boolean => {
     left -= 1;
-    const policy = new ReplayPolicy(choices);
-    const { complaint } = execute(machines, { scenario, profile, policy });
-    return complaint !== undefined && classOf(complaint) === wanted;
+    const policy = new ReplayPolicy(candidate);
+    const shown = execute(machines, { scenario, profile, policy }).complaint;
+    return shown !== undefined && classOf(shown) === wanted;
   };
-  let best = withoutEnd(finding.choices);
+  let best = withoutEnd(choices);
   for (let size = best.length; size >= 1 && left > 0; size = Math.floor(size / 2)) {
     for (let at = 0; at < best.length && left > 0; at += size) {
       for (const change of [without, zeroed]) {

@@ -1,22 +1,19 @@
 /**
  * Which bugs of a profile the findings of a search come from. Two bugs may look the same from outside,
- * so that each schedule with a finding is run once more without those that are known to look so: if
- * the finding is still there it has another cause, which is looked for then.
+ * so that each schedule with a finding is run again without each of the bugs that are known to look so:
+ * if the finding is still there it has another cause, which is looked for then.
  */
 import type { Profile } from '../box/profiles.ts';
 import { blame, bugsOf, withOnly } from './blame.ts';
 import { classOf } from './findings.ts';
 import type { Complaint } from './findings.ts';
 
-/** Further schedules that may show that fewer bugs are to blame. */
-const MOST_SECOND_LOOKS = 12;
-
 /** Runs the same choices under another profile. */
 export type Rerun = (profile: Profile) => Complaint | undefined;
 
-interface Cause {
-  bugs: readonly string[];
-  secondLooks: number;
+/** One object for each cause of one kind of complaint: bugs that it takes together. */
+export interface Cause {
+  readonly bugs: readonly string[];
 }
 
 export class Suspects {
@@ -29,11 +26,7 @@ export class Suspects {
     this.#all = bugsOf(profile);
   }
 
-  /**
-   * What a complaint comes from. The object is the same for the same cause; its `bugs` become fewer
-   * when a later schedule shows that some of them have nothing to do with it.
-   */
-  causeOf(complaint: Complaint, rerun: Rerun): { readonly bugs: readonly string[] } {
+  causeOf(complaint: Complaint, rerun: Rerun): Cause {
     const name = classOf(complaint);
     const shows = (profile: Profile): boolean => {
       const other = rerun(profile);
@@ -41,26 +34,21 @@ export class Suspects {
     };
     const causes = this.#byClass.get(name) ?? [];
     this.#byClass.set(name, causes);
-    const known = causes.find(({ bugs }) => bugs.length > 0 && !shows(this.#without(bugs)));
-    if (known === undefined) return this.#newCause(causes, shows);
-    if (known.bugs.length > 1 && known.secondLooks < MOST_SECOND_LOOKS) {
-      known.secondLooks += 1;
-      const bugs = blame(this.#profile, shows);
-      if (bugs.length < known.bugs.length) known.bugs = bugs;
-    }
-    return known;
+    const known = causes.find(({ bugs }) => bugs.every((bug) => !shows(this.#without(bug))));
+    return known ?? this.#newCause(causes, blame(this.#profile, shows));
   }
 
-  #newCause(causes: Cause[], shows: (profile: Profile) => boolean): Cause {
-    const bugs = blame(this.#profile, shows);
+  /** What takes the fewest bugs is asked for first. */
+  #newCause(causes: Cause[], bugs: readonly string[]): Cause {
     const same = causes.find((cause) => cause.bugs.join() === bugs.join());
     if (same !== undefined) return same;
-    const cause = { bugs, secondLooks: 0 };
+    const cause = { bugs };
     causes.push(cause);
+    causes.sort((a, b) => a.bugs.length - b.bugs.length);
     return cause;
   }
 
-  #without(bugs: readonly string[]): Profile {
-    return withOnly(this.#profile, new Set(this.#all.filter((bug) => !bugs.includes(bug))));
+  #without(bug: string): Profile {
+    return withOnly(this.#profile, new Set(this.#all.filter((other) => other !== bug)));
   }
 }

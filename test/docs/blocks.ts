@@ -5,7 +5,7 @@
  * ```ts file NAME.ts   a file that other blocks import
  * ```ts example PATH   what stands in that file of the repository
  * A NAME that begins with `src/` is a file added to the repository's sources.
- * ```console run       commands of teebox, each behind `$ `, and all that they print
+ * ```console run       commands, with what they print: written by build/docs.ts
  */
 import {
   cpSync,

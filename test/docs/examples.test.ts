@@ -1,4 +1,4 @@
-/** Programs in the documentation compile and do what they say; commands print what is shown. */
+/** Programs in the documentation compile and do what they say. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
@@ -8,7 +8,6 @@ import { PAGES, ROOT, blocksOf, makeProject, textOf } from './blocks.ts';
 
 /** Longest that a program may run before it counts as hung, milliseconds. */
 const HUNG_MS = 120_000;
-const MAIN = join(ROOT, 'src/cli/main.ts');
 
 /** How a program ended, and what it wrote to both of its outputs. */
 interface Ran {
@@ -16,9 +15,9 @@ interface Ran {
   readonly output: string;
 }
 
-function run(args: readonly string[], cwd = ROOT): Ran {
+function run(args: readonly string[]): Ran {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const options = { cwd, env, encoding: 'utf8', timeout: HUNG_MS } as const;
+  const options = { cwd: ROOT, env, encoding: 'utf8', timeout: HUNG_MS } as const;
   const { status, stdout, stderr } = spawnSync(process.execPath, [...args], options);
   return { status, output: stdout + stderr };
 }
@@ -42,31 +41,9 @@ describe('programs of the documentation', () => {
   }
 });
 
-const COMMAND = /^\$ npx teebox (.*)$/;
-
 describe('files that the documentation shows', () => {
   for (const { words, text } of PAGES.flatMap(blocksOf)) {
     const [, use, path = ''] = words;
     if (use === 'example') it(path, () => assert.equal(textOf(path), text));
-  }
-});
-
-describe('commands of the documentation', () => {
-  for (const block of PAGES.flatMap(blocksOf)) {
-    if (block.words.join(' ') !== 'console run') continue;
-    it(`${block.page}:${block.line}`, () => {
-      const lines = block.text.trimEnd().split('\n');
-      const printed = lines.flatMap((line) => {
-        const [, args] = COMMAND.exec(line) ?? [];
-        if (args === undefined) return [];
-        return [
-          line,
-          ...run([MAIN, ...args.split(' ')])
-            .output.trimEnd()
-            .split('\n'),
-        ];
-      });
-      assert.deepEqual(lines, printed);
-    });
   }
 });

@@ -1,6 +1,7 @@
 /** `teebox serve`: a box that programs started with `teebox exec` share. */
+import { SocketError } from '../../native/fd-passing.ts';
 import { ProgramServer } from '../../native/program-server.ts';
-import { EXIT, UsageError, printError } from '../command.ts';
+import { CliError, EXIT, UsageError, printError } from '../command.ts';
 import type { Command } from '../command.ts';
 import { NativeBox } from '../native-box.ts';
 import { BOX_USAGE, parseBoxOptions } from '../options.ts';
@@ -20,9 +21,10 @@ export const serve: Command = {
     process.on('SIGINT', stop);
     process.on('SIGTERM', stop);
     try {
-      server = new ProgramServer(native.supervisor, socket);
+      server = open(native, socket);
       if (!options.quiet) printError(`teebox: serving on ${socket}`);
       await native.supervisor.run(() => stopped);
+      native.reportHalt();
     } finally {
       server?.close();
       native.supervisor.killAll();
@@ -31,3 +33,12 @@ export const serve: Command = {
     return native.box.halted === undefined ? EXIT.pass : EXIT.corePanic;
   },
 };
+
+function open(native: NativeBox, socket: string): ProgramServer {
+  try {
+    return new ProgramServer(native.supervisor, socket);
+  } catch (error) {
+    if (error instanceof SocketError) throw new CliError(`cannot serve: ${error.message}`);
+    throw error;
+  }
+}

@@ -6,6 +6,8 @@ import { NodeCrypto } from './crypto.ts';
 import { DirectoryStore } from './directory-store.ts';
 
 const WASM_PAGE = 65536;
+/** What setTimeout() takes; it fires at once for more. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** A Host over Node's own modules. */
 export function nodeHost(): Host {
@@ -25,7 +27,7 @@ export function nodeHost(): Host {
     directoryStore: (path) => new DirectoryStore(path),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     after(ms, fn) {
-      const timer = setTimeout(fn, ms);
+      const timer = setTimeout(fn, Math.min(ms, LONGEST_TIMEOUT_MS));
       return () => clearTimeout(timer);
     },
   };

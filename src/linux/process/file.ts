@@ -4,7 +4,7 @@
  */
 import { O_ACCMODE, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.ts';
 import type { Va } from '../../machine/address.ts';
-import type { Co } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { Dentry, Dirent } from './inode.ts';
 import type { TaskStruct } from './process.ts';
 import type { MmapRequest } from './mmap.ts';
@@ -12,7 +12,7 @@ import type { MmapRequest } from './mmap.ts';
 /** What a driver does for its files; an absent operation answers as the kernel does without it. */
 export interface FileOperations {
   /** @returns the system call's result: a value or a negative errno. */
-  ioctl?(file: File, current: TaskStruct, cmd: number, arg: Va): Co<number>;
+  ioctl?(file: File, current: TaskStruct, cmd: number, arg: Va): MaybeCo<number>;
   /** Fills in what is mapped; a negative errno refuses. */
   mmap?(file: File, current: TaskStruct, request: MmapRequest): number;
   /**

@@ -17,12 +17,13 @@ import {
 } from '../../abi/tee.ts';
 import { va } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
-import type { Co } from '../../sched/task.ts';
+import { endOf } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { File } from './file.ts';
 import type { Kernel } from './kernel.ts';
 import type { TaskStruct } from './process.ts';
 
-/** The driver's coroutine, or the errno of a file that has none. Nothing is added when not tracing. */
+/** The driver's call, or the errno of a file that has none. Nothing is added when not tracing. */
 export function ioctlOf(
   kernel: Kernel,
   current: TaskStruct,
@@ -30,7 +31,7 @@ export function ioctlOf(
   fd: number,
   cmd: number,
   arg: Va,
-): Co<number> | number {
+): MaybeCo<number> {
   if (kernel.trace.calls) return tracedIoctl(kernel, current, file, fd, cmd, arg);
   return file.ops.ioctl === undefined ? -ENOTTY : file.ops.ioctl(file, current, cmd, arg);
 }
@@ -44,8 +45,7 @@ export function* ioctlFile(
   cmd: number,
   arg: Va,
 ): Co<number> {
-  const call = ioctlOf(kernel, current, file, fd, cmd, arg);
-  return ioctlResult(typeof call === 'number' ? call : yield* call);
+  return ioctlResult(yield* endOf(ioctlOf(kernel, current, file, fd, cmd, arg)));
 }
 
 /** What user space sees of a driver's result. */
@@ -68,7 +68,7 @@ function* tracedIoctl(
   traceBuffer(kernel, current, cmd, 'in', bytes);
   const { ioctl } = file.ops;
   const result =
-    ioctl === undefined ? -ENOTTY : yield* ioctl.call(file.ops, file, current, cmd, arg);
+    ioctl === undefined ? -ENOTTY : yield* endOf(ioctl.call(file.ops, file, current, cmd, arg));
   const after = argumentBytes(current, cmd, arg);
   const seen = ioctlResult(result);
   if (result >= 0) traceBuffer(kernel, current, cmd, 'out', bytes);

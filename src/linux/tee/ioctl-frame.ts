@@ -66,6 +66,8 @@ export class IoctlFrame {
   readonly sizes: Float64Array;
   /** Parameters that hold a reference on their memory. */
   memrefs = 0;
+  /** The parameter that was converted last. */
+  next = 0;
   readonly #spare: TeeParam[] = [];
 
   constructor(capacity: number) {

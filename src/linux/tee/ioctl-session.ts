@@ -13,7 +13,8 @@ import {
   TeeIoctlOpenSessionArg,
 } from '../../abi/tee.ts';
 import type { Va } from '../../machine/address.ts';
-import type { Co } from '../../sched/task.ts';
+import { endOf } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { UserMemory } from '../mm/user-memory.ts';
 import type { TaskStruct } from '../process/process.ts';
 import { checkLength, noSuchOperation, openArg } from './arg-checks.ts';
@@ -37,7 +38,7 @@ export function* teeIoctlOpenSession(ctx: TeeContext, current: TaskStruct, at: V
     const count = TeeIoctlOpenSessionArg.numParams.get(arg.view, 0);
     rc = checkLength(ctx, arg, OPEN_SIZE, count);
     session.load(arg.view);
-    if (rc === 0) rc = yield* paramsFromUser(ctx, mm, frame, OPEN_SIZE, count);
+    if (rc === 0) rc = yield* endOf(paramsFromUser(ctx, mm, frame, OPEN_SIZE, count));
     // Upstream looks at the login after the parameters.
     if (rc === 0) rc = checkLogin(ctx, session.clntLogin);
     if (rc === 0) rc = yield* openAndReport(ctx, current, frame);
@@ -72,31 +73,73 @@ function checkLogin(ctx: TeeContext, login: number): number {
 }
 
 /** TEE_IOC_INVOKE: as OPEN_SESSION, for a command of a session. */
-export function* teeIoctlInvoke(ctx: TeeContext, current: TaskStruct, at: Va): Co<number> {
+export function teeIoctlInvoke(ctx: TeeContext, current: TaskStruct, at: Va): MaybeCo<number> {
   if (ctx.ops.invokeFunc === undefined) return noSuchOperation(ctx);
   const { mm } = current.process;
-  const { frames } = ctx.teedev;
-  const frame = frames.take();
-  const { arg, invoke } = frame;
+  const frame = ctx.teedev.frames.take();
+  const rc = loadInvoke(ctx, mm, frame, at);
+  return typeof rc === 'number'
+    ? invokeLoaded(ctx, mm, frame, rc)
+    : invokeLoading(ctx, mm, frame, rc);
+}
+
+function loadInvoke(ctx: TeeContext, mm: UserMemory, frame: IoctlFrame, at: Va): MaybeCo<number> {
+  const { arg } = frame;
   let rc = openArg(ctx, mm, arg, at, INVOKE_SIZE);
-  if (rc === 0) {
-    const count = TeeIoctlInvokeArg.numParams.get(arg.view, 0);
-    rc = checkLength(ctx, arg, INVOKE_SIZE, count);
-    if (rc === 0) rc = yield* paramsFromUser(ctx, mm, frame, INVOKE_SIZE, count);
-  }
-  if (rc === 0) {
-    invoke.load(arg.view);
-    rc = yield* ctx.ops.invokeFunc(ctx, invoke, frame.params);
-    if (frame.memrefs > 0) syncForCpu(ctx, frame);
-    if (rc === 0) rc = reportInvoke(ctx, mm, frame);
-  }
-  if (frame.memrefs > 0) yield* putMemrefs(frame);
-  frames.give(frame);
+  if (rc !== 0) return rc;
+  const count = TeeIoctlInvokeArg.numParams.get(arg.view, 0);
+  rc = checkLength(ctx, arg, INVOKE_SIZE, count);
+  return rc === 0 ? paramsFromUser(ctx, mm, frame, INVOKE_SIZE, count) : rc;
+}
+
+function* invokeLoading(
+  ctx: TeeContext,
+  mm: UserMemory,
+  frame: IoctlFrame,
+  loading: Co<number>,
+): Co<number> {
+  return yield* endOf(invokeLoaded(ctx, mm, frame, yield* loading));
+}
+
+function invokeLoaded(
+  ctx: TeeContext,
+  mm: UserMemory,
+  frame: IoctlFrame,
+  loaded: number,
+): MaybeCo<number> {
+  if (loaded !== 0) return leaveInvoke(ctx, frame, loaded);
+  frame.invoke.load(frame.arg.view);
+  const rc = ctx.ops.invokeFunc!(ctx, frame.invoke, frame.params);
+  if (typeof rc !== 'number') return waitForInvoke(ctx, mm, frame, rc);
+  return leaveInvoke(ctx, frame, reportInvoke(ctx, mm, frame, rc));
+}
+
+function* waitForInvoke(
+  ctx: TeeContext,
+  mm: UserMemory,
+  frame: IoctlFrame,
+  call: Co<number>,
+): Co<number> {
+  const rc = reportInvoke(ctx, mm, frame, yield* call);
+  return yield* endOf(leaveInvoke(ctx, frame, rc));
+}
+
+function leaveInvoke(ctx: TeeContext, frame: IoctlFrame, rc: number): MaybeCo<number> {
+  if (frame.memrefs > 0) return putAndLeave(ctx, frame, rc);
+  ctx.teedev.frames.give(frame);
   return rc;
 }
 
-function reportInvoke(ctx: TeeContext, mm: UserMemory, frame: IoctlFrame): number {
+function* putAndLeave(ctx: TeeContext, frame: IoctlFrame, rc: number): Co<number> {
+  yield* putMemrefs(frame);
+  ctx.teedev.frames.give(frame);
+  return rc;
+}
+
+function reportInvoke(ctx: TeeContext, mm: UserMemory, frame: IoctlFrame, rc: number): number {
   const { arg, invoke } = frame;
+  if (frame.memrefs > 0) syncForCpu(ctx, frame);
+  if (rc !== 0) return rc;
   TeeIoctlInvokeArg.ret.set(arg.view, 0, invoke.ret);
   TeeIoctlInvokeArg.retOrigin.set(arg.view, 0, invoke.retOrigin);
   arg.put(TeeIoctlInvokeArg.ret.offset, TeeIoctlInvokeArg.numParams.offset);

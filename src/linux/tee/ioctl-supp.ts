@@ -11,6 +11,7 @@ import {
   TeeIoctlParam,
 } from '../../abi/tee.ts';
 import type { Va } from '../../machine/address.ts';
+import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import type { UserMemory } from '../mm/user-memory.ts';
 import type { TaskStruct } from '../process/process.ts';
@@ -46,7 +47,7 @@ function* readRecv(ctx: TeeContext, mm: UserMemory, frame: IoctlFrame, at: Va): 
   if (rc !== 0) return rc;
   const count = numParams.get(arg.view, 0);
   rc = checkLength(ctx, arg, RECV_SIZE, count);
-  if (rc === 0) rc = yield* paramsFromUser(ctx, mm, frame, RECV_SIZE, count);
+  if (rc === 0) rc = yield* endOf(paramsFromUser(ctx, mm, frame, RECV_SIZE, count));
   const { quirkSupplRecvLeaksMemrefs, quirkSupplRecvFaultLosesRequest } = ctx.teedev.tee.switches;
   if (rc !== 0) {
     if (frame.memrefs > 0 && !quirkSupplRecvLeaksMemrefs) yield* putMemrefs(frame);

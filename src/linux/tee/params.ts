@@ -9,7 +9,7 @@ import {
   TEE_IOCTL_PARAM_ATTR_TYPE_MASK,
   TeeIoctlParam,
 } from '../../abi/tee.ts';
-import type { Co } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { UserMemory } from '../mm/user-memory.ts';
 import type { IoctlFrame } from './ioctl-frame.ts';
 import { MEMREF, NOTHING, OBJREF, UBUF, UNKNOWN, VALUE } from './param-kinds.ts';
@@ -26,29 +26,57 @@ const TWO_32 = 0x1_0000_0000;
  * Fills `frame.params` from the bytes at `header`; memrefs take references, which `putMemrefs` drops
  * whatever this returns: 0, -EFAULT or -EINVAL of the first parameter that is bad.
  */
-export function* paramsFromUser(
+export function paramsFromUser(
   ctx: TeeContext,
   mm: UserMemory,
   frame: IoctlFrame,
   header: number,
   count: number,
-): Co<number> {
-  const { arg, params } = frame;
-  const { kernel, mutex } = ctx.teedev;
+): MaybeCo<number> {
   frame.allocParams(count);
   frame.memrefs = 0;
-  for (let n = 0, at = header; n < count; n++, at += PARAM_SIZE) {
+  const rc = untilMemref(ctx, mm, frame, header, 0);
+  return rc === MEMREF ? fromMemref(ctx, mm, frame, header) : rc;
+}
+
+/** The parameters from the memref at `frame.next` on. */
+function* fromMemref(
+  ctx: TeeContext,
+  mm: UserMemory,
+  frame: IoctlFrame,
+  header: number,
+): Co<number> {
+  const { kernel, mutex } = ctx.teedev;
+  let rc = MEMREF;
+  while (rc === MEMREF) {
+    const n = frame.next;
+    const param = frame.params[n]!;
+    if (!mutex.tryLock()) yield* mutex.lock();
+    rc = memrefFromUserLocked(ctx, frame, param, n);
+    mutex.unlock();
+    if (kernel.sched.searching) yield* kernel.sched.point();
+    param.shm?.syncForDevice(param.shmOffs, param.size);
+    if (rc === 0) rc = untilMemref(ctx, mm, frame, header, n + 1);
+  }
+  return rc;
+}
+
+/** The parameters from the `first` one on: as paramFromUser() of the first that does not give 0. */
+function untilMemref(
+  ctx: TeeContext,
+  mm: UserMemory,
+  frame: IoctlFrame,
+  header: number,
+  first: number,
+): number {
+  const { arg, params } = frame;
+  for (let n = first; n < params.length; n++) {
+    const at = header + n * PARAM_SIZE;
     if (!arg.has(mm, at + PARAM_SIZE)) return -EFAULT;
     const param = params[n]!;
-    let rc = paramFromUser(ctx, mm, arg.view, at, param, n);
+    const rc = paramFromUser(ctx, mm, arg.view, at, param, n);
     frame.sizes[n] = param.size;
-    if (rc === MEMREF) {
-      if (!mutex.tryLock()) yield* mutex.lock();
-      rc = memrefFromUserLocked(ctx, frame, param, n);
-      mutex.unlock();
-      if (kernel.sched.searching) yield* kernel.sched.point();
-      param.shm?.syncForDevice(param.shmOffs, param.size);
-    }
+    frame.next = n;
     if (rc !== 0) return rc;
   }
   return 0;

@@ -4,6 +4,7 @@
  * memory: `tee-shm-alloc.ts` and `tee-shm-register.ts`.
  */
 import { EINVAL, ENOENT, ENOMEM } from '../../abi/errno.ts';
+import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import { teedevCloseContext, teedevOpen } from './tee-context.ts';
 import type { TeeContext } from './tee-context.ts';
@@ -85,7 +86,7 @@ export function* teeClientInvokeFunc(
   params: readonly TeeParam[],
 ): Co<number> {
   if (ctx.ops.invokeFunc === undefined) return -EINVAL;
-  return yield* ctx.ops.invokeFunc(ctx, arg, params);
+  return yield* endOf(ctx.ops.invokeFunc(ctx, arg, params));
 }
 
 /** tee_client_cancel_req() */

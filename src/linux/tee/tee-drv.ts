@@ -4,7 +4,7 @@
  * own: `tee-device.ts`, `tee-context.ts`, `tee-shm.ts`.
  */
 import type { Va, Pa } from '../../machine/address.ts';
-import type { Co } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { TaskStruct } from '../process/process.ts';
 import type { TeeContext } from './tee-context.ts';
 import type { TeeShm } from './tee-shm.ts';
@@ -96,7 +96,7 @@ export interface TeeDriverOps {
   ): Co<number>;
   closeSession?(ctx: TeeContext, session: number): Co<number>;
   systemSession?(ctx: TeeContext, session: number): number;
-  invokeFunc?(ctx: TeeContext, arg: TeeInvoke, params: readonly TeeParam[]): Co<number>;
+  invokeFunc?(ctx: TeeContext, arg: TeeInvoke, params: readonly TeeParam[]): MaybeCo<number>;
   cancelReq?(ctx: TeeContext, cancelId: number, session: number): Co<number>;
   /**
    * `params` has the capacity that user space offers; `count` is what was used. Memrefs among them

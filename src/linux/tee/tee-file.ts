@@ -18,7 +18,7 @@ import {
   TeeIoctlVersionData,
 } from '../../abi/tee.ts';
 import type { Va } from '../../machine/address.ts';
-import type { Co } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import { File } from '../process/file.ts';
 import type { FileOperations } from '../process/file.ts';
 import type { TaskStruct } from '../process/process.ts';
@@ -34,7 +34,7 @@ import { refuse } from './refuse.ts';
 import { TeeContext, teedevCloseContext, teedevOpen } from './tee-context.ts';
 import type { TeeDevice } from './tee-device.ts';
 
-type Ioctl = (ctx: TeeContext, current: TaskStruct, at: Va) => Co<number>;
+type Ioctl = (ctx: TeeContext, current: TaskStruct, at: Va) => MaybeCo<number>;
 
 /** TEE_IOC_OBJECT_INVOKE is not among them: without that operation a driver answers as to no ioctl. */
 const IOCTLS: ReadonlyMap<number, Ioctl> = new Map<number, Ioctl>([
@@ -75,7 +75,7 @@ export function* teeOpen(teedev: TeeDevice, flags: number): Co<File | number> {
 }
 
 /** -EINVAL, where other drivers say -ENOTTY. */
-function* unknownIoctl(ctx: TeeContext, cmd: number): Co<number> {
+function unknownIoctl(ctx: TeeContext, cmd: number): number {
   return refuse(ctx.trace, EINVAL, `no such ioctl: 0x${cmd.toString(16)}`);
 }
 

@@ -18,7 +18,8 @@ import {
   TEE_TIMEOUT_INFINITE,
 } from '../../abi/gp.ts';
 import { TA_FLAG_MULTI_SESSION } from '../../abi/ta-head.ts';
-import type { Co } from '../../sched/task.ts';
+import { endOf } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { SessionOut, TaParams } from '../../ta/runtime.ts';
 import type { CoreHeap } from '../mm/core-heap.ts';
 import type { Nexus } from '../nexus.ts';
@@ -129,7 +130,7 @@ export class TaManager {
   }
 
   /** tee_ta_invoke_command() @param session held by this thread */
-  *invokeCommand(
+  invokeCommand(
     thread: ThreadCtx,
     session: TeeTaSession,
     requester: Requester,
@@ -137,27 +138,75 @@ export class TaManager {
     cmd: number,
     param: TaParams,
     out: { origin: number },
-  ): Co<number> {
+  ): MaybeCo<number> {
     if (!this.#isClient(thread, session, requester)) return TEE_ERROR_BAD_PARAMETERS;
+    return this.#entry.tryNow(thread, session.ctx!)
+      ? this.#invokeEntered(thread, session, timeoutMs, cmd, param, out)
+      : this.#invokeWhenFree(thread, session, timeoutMs, cmd, param, out);
+  }
+
+  *#invokeWhenFree(
+    thread: ThreadCtx,
+    session: TeeTaSession,
+    timeoutMs: number,
+    cmd: number,
+    param: TaParams,
+    out: { origin: number },
+  ): Co<number> {
+    yield* this.#entry.setBusy(thread, session.ctx!);
+    return yield* endOf(this.#invokeEntered(thread, session, timeoutMs, cmd, param, out));
+  }
+
+  #invokeEntered(
+    thread: ThreadCtx,
+    session: TeeTaSession,
+    timeoutMs: number,
+    cmd: number,
+    param: TaParams,
+    out: { origin: number },
+  ): MaybeCo<number> {
     const ctx = session.ctx!;
-    if (!this.#entry.tryNow(thread, ctx)) yield* this.#entry.setBusy(thread, ctx);
-    let res = TEE_ERROR_TARGET_DEAD;
+    let res: MaybeCo<number> = TEE_ERROR_TARGET_DEAD;
     if (!ctx.panicked) {
       session.param = param;
       session.cancelAtMs = this.#deadline(timeoutMs);
-      const entered = ctx.enterInvokeCommand(thread, session, cmd);
-      res = typeof entered === 'number' ? entered : yield* entered;
-      session.param = undefined;
+      res = ctx.enterInvokeCommand(thread, session, cmd);
     }
-    const dead = ctx.panicked;
-    if (dead) {
+    if (typeof res !== 'number' || ctx.panicked || !this.#entry.clearNow(ctx)) {
+      return this.#endInvoke(thread, session, res, out);
+    }
+    return this.#invoked(thread, session, res, session.errOrigin, out);
+  }
+
+  *#endInvoke(
+    thread: ThreadCtx,
+    session: TeeTaSession,
+    entered: MaybeCo<number>,
+    out: { origin: number },
+  ): Co<number> {
+    const ctx = session.ctx!;
+    let res = yield* endOf(entered);
+    let origin = session.errOrigin;
+    if (ctx.panicked) {
       yield* this.#maybeRelease(thread, ctx);
       res = TEE_ERROR_TARGET_DEAD;
+      origin = TEE_ORIGIN_TEE;
     }
     if (!this.#entry.clearNow(ctx)) yield* this.#entry.clearBusy(thread, ctx);
-    out.origin = dead ? TEE_ORIGIN_TEE : session.errOrigin;
+    return this.#invoked(thread, session, res, origin, out);
+  }
+
+  #invoked(
+    thread: ThreadCtx,
+    session: TeeTaSession,
+    res: number,
+    origin: number,
+    out: { origin: number },
+  ): number {
+    session.param = undefined;
+    out.origin = origin;
     if (this.#nexus.log.debug && res !== TEE_SUCCESS && res !== TEE_ERROR_SHORT_BUFFER) {
-      this.#debug(thread, 'tee_ta_invoke_command', `Error: ${hex(res)} of ${out.origin}`);
+      this.#debug(thread, 'tee_ta_invoke_command', `Error: ${hex(res)} of ${origin}`);
     }
     return res;
   }

@@ -21,7 +21,8 @@ import {
 } from '../../abi/optee-smc.ts';
 import { pa, pageOffset } from '../../machine/address.ts';
 import type { SmcRegs } from '../../machine/smc.ts';
-import type { Co } from '../../sched/task.ts';
+import { endOf } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { Guest } from '../guest.ts';
 import type { Mobj } from '../mm/mobj.ts';
 import { stdCall } from '../tee/entry-std.ts';
@@ -46,17 +47,17 @@ export class StdEntry {
     this.#guest = guest;
   }
 
-  /** std_smc_entry(): the coroutine of the call, which ends with an OPTEE_SMC_RETURN_*. */
-  start(thread: ThreadCtx, regs: SmcRegs): Co<number> {
+  /** std_smc_entry(): the call, which ends with an OPTEE_SMC_RETURN_*. */
+  start(thread: ThreadCtx, regs: SmcRegs): MaybeCo<number> {
     const kept = thread.rpcMobj !== undefined && CALLS.get(regs[0]!)?.rpcArg === true;
     if (kept) return this.#startAfterRelease(thread, regs.slice());
     const status = this.#locate(thread, regs);
-    return status === OPTEE_SMC_RETURN_OK ? stdCall(this.#guest, thread) : refused(status);
+    return status === OPTEE_SMC_RETURN_OK ? stdCall(this.#guest, thread) : status;
   }
 
   /**
-   * What is left to do when the call's coroutine has ended: undefined when nothing has to be asked
-   * of the normal world for it.
+   * What is left to do when the call has ended: undefined when nothing has to be asked of the normal
+   * world for it.
    */
   finish(thread: ThreadCtx, status: number): Co<number> | undefined {
     const { arg, argMobj } = thread;
@@ -97,7 +98,7 @@ export class StdEntry {
    */
   *#startAfterRelease(thread: ThreadCtx, regs: SmcRegs): Co<number> {
     yield* this.#guest.rpc.releaseArg(thread);
-    return yield* this.start(thread, regs);
+    return yield* endOf(this.start(thread, regs));
   }
 
   #locate(thread: ThreadCtx, regs: SmcRegs): number {
@@ -186,9 +187,4 @@ export class StdEntry {
     });
     return OPTEE_SMC_RETURN_EBADADDR;
   }
-}
-
-/** A call that ends before it begins; what `start` took is given back by `finish`. */
-function* refused(status: number): Co<number> {
-  return status;
 }

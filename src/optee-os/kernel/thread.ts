@@ -173,7 +173,6 @@ export class Threads {
   /** thread_state_free(), and the registers of a finished call. */
   exit(thread: ThreadCtx, regs: SmcRegs, status: number): void {
     thread.state = 'free';
-    thread.co = undefined;
     this.#account(-1);
     answer(regs, status);
     if (this.#nexus.trace.worlds) {

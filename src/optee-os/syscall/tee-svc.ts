@@ -35,6 +35,7 @@ import {
 } from '../../abi/utee.ts';
 import { PAGE_SIZE, pa } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
+import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import { TaPanic } from '../../ta/runtime.ts';
 import type { PropertyOut, SessionOut, TaParams, TaSyscalls, TaTime } from '../../ta/runtime.ts';
@@ -130,7 +131,9 @@ export class TeeSvc implements TaSyscalls {
     let res = TEE_ERROR_BAD_PARAMETERS;
     if (areParamsGiven(params)) {
       const id = this.#identity;
-      res = yield* manager.invokeCommand(thread, called, id, timeoutMs, command, params, out);
+      res = yield* endOf(
+        manager.invokeCommand(thread, called, id, timeoutMs, command, params, out),
+      );
     }
     if (!sessions.tryPut(thread, called)) yield* sessions.put(thread, called);
     return res;

@@ -37,9 +37,10 @@ import {
 } from '../../abi/gp.ts';
 import { nameOf } from '../../abi/layout.ts';
 import { NIL_UUID, getUuidOctets } from '../../abi/uuid.ts';
-import type { Co } from '../../sched/task.ts';
+import { endOf } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { Guest } from '../guest.ts';
-import type { TeeIdentity } from '../kernel/session.ts';
+import type { TeeIdentity, TeeTaSession } from '../kernel/session.ts';
 import { NSAPP_IDENTITY } from '../kernel/tee-ta-manager.ts';
 import type { ThreadCtx } from '../kernel/thread.ts';
 import { mobjFromNoncontig } from '../mm/msg-param.ts';
@@ -50,10 +51,10 @@ const NUM_META = 2;
 const META_ATTR = OPTEE_MSG_ATTR_META | OPTEE_MSG_ATTR_TYPE_VALUE_INPUT;
 const REGISTER_ATTR = OPTEE_MSG_ATTR_TYPE_TMEM_OUTPUT | OPTEE_MSG_ATTR_NONCONTIG;
 
-type StdCall = (guest: Guest, thread: ThreadCtx) => Co<number>;
+type StdCall = (guest: Guest, thread: ThreadCtx) => MaybeCo<number>;
 
-/** tee_entry_std(): the coroutine of a call, which ends with an OPTEE_SMC_RETURN_*. */
-export function stdCall(guest: Guest, thread: ThreadCtx): Co<number> {
+/** tee_entry_std(): a call, which ends with an OPTEE_SMC_RETURN_*. */
+export function stdCall(guest: Guest, thread: ThreadCtx): MaybeCo<number> {
   const { view, at } = thread.arg;
   const cmd = OpteeMsgArg.cmd.get(view, at);
   const call = CALLS.get(cmd) ?? unknownCommand;
@@ -89,39 +90,82 @@ function* openSession(guest: Guest, thread: ThreadCtx): Co<number> {
 }
 
 /** entry_invoke_command() */
-function* invokeCommand(guest: Guest, thread: ThreadCtx): Co<number> {
-  if (thread.preemptible) yield* thread.preempt();
+function invokeCommand(guest: Guest, thread: ThreadCtx): MaybeCo<number> {
+  return thread.preemptible ? invokePreempted(guest, thread) : invokeNow(guest, thread);
+}
+
+function* invokePreempted(guest: Guest, thread: ThreadCtx): Co<number> {
+  yield* thread.preempt();
+  return yield* endOf(invokeNow(guest, thread));
+}
+
+function invokeNow(guest: Guest, thread: ThreadCtx): MaybeCo<number> {
   const { manager, openSessions } = guest;
-  const { sessions } = manager;
-  const { view, at } = thread.arg;
-  let origin = TEE_ORIGIN_TEE;
-  let res = copyInParams(guest, thread, 0);
-  if (res === TEE_SUCCESS) {
-    const id = OpteeMsgArg.session.get(view, at);
-    const session =
-      sessions.tryGet(thread, id, openSessions) ??
-      (yield* sessions.get(thread, id, true, openSessions));
-    if (session === undefined) {
-      res = unknownSession(guest, id);
-    } else {
-      const func = OpteeMsgArg.func.get(view, at);
-      const out = thread.invokeOut;
-      out.origin = TEE_ORIGIN_TEE;
-      res = yield* manager.invokeCommand(
-        thread,
-        session,
-        NSAPP_IDENTITY,
-        TEE_TIMEOUT_INFINITE,
-        func,
-        thread.params,
-        out,
-      );
-      origin = out.origin;
-      if (!sessions.tryPut(thread, session)) yield* sessions.put(thread, session);
-      copyOutParams(thread, 0);
-    }
+  const res = copyInParams(guest, thread, 0);
+  if (res !== TEE_SUCCESS) return endInvoke(guest, thread, res, TEE_ORIGIN_TEE);
+  const id = OpteeMsgArg.session.get(thread.arg.view, thread.arg.at);
+  const session = manager.sessions.tryGet(thread, id, openSessions);
+  if (session === undefined) return invokeWhenFree(guest, thread, id);
+  return invokeSession(guest, thread, session);
+}
+
+function* invokeWhenFree(guest: Guest, thread: ThreadCtx, id: number): Co<number> {
+  const session = yield* guest.manager.sessions.get(thread, id, true, guest.openSessions);
+  return yield* endOf(
+    session === undefined
+      ? endInvoke(guest, thread, unknownSession(guest, id), TEE_ORIGIN_TEE)
+      : invokeSession(guest, thread, session),
+  );
+}
+
+/** @param session held by this thread */
+function invokeSession(guest: Guest, thread: ThreadCtx, session: TeeTaSession): MaybeCo<number> {
+  const { manager } = guest;
+  const out = thread.invokeOut;
+  out.origin = TEE_ORIGIN_TEE;
+  const res = manager.invokeCommand(
+    thread,
+    session,
+    NSAPP_IDENTITY,
+    TEE_TIMEOUT_INFINITE,
+    OpteeMsgArg.func.get(thread.arg.view, thread.arg.at),
+    thread.params,
+    out,
+  );
+  if (typeof res !== 'number' || !manager.sessions.tryPut(thread, session)) {
+    return waitForInvoke(guest, thread, session, res);
   }
-  if (cleanupShmRefs(thread)) yield* guest.shmRelease.announce(thread);
+  copyOutParams(thread, 0);
+  return endInvoke(guest, thread, res, out.origin);
+}
+
+function* waitForInvoke(
+  guest: Guest,
+  thread: ThreadCtx,
+  session: TeeTaSession,
+  invoked: MaybeCo<number>,
+): Co<number> {
+  const { sessions } = guest.manager;
+  const res = yield* endOf(invoked);
+  const { origin } = thread.invokeOut;
+  if (!sessions.tryPut(thread, session)) yield* sessions.put(thread, session);
+  copyOutParams(thread, 0);
+  return yield* endOf(endInvoke(guest, thread, res, origin));
+}
+
+function endInvoke(guest: Guest, thread: ThreadCtx, res: number, origin: number): MaybeCo<number> {
+  return cleanupShmRefs(thread)
+    ? announceAndAnswer(guest, thread, res, origin)
+    : answer(thread, res, origin);
+}
+
+function* announceAndAnswer(
+  guest: Guest,
+  thread: ThreadCtx,
+  res: number,
+  origin: number,
+): Co<number> {
+  yield* guest.shmRelease.announce(thread);
   return answer(thread, res, origin);
 }
 
@@ -200,7 +244,7 @@ function* unregisterShm(guest: Guest, thread: ThreadCtx): Co<number> {
 const notifCall = (event: 'DO_BOTTOM_HALF' | 'STOPPED'): StdCall =>
   function* (guest, thread) {
     if (thread.preemptible) yield* thread.preempt();
-    if (!guest.nexus.config.CFG_CORE_ASYNC_NOTIF) return yield* unknownCommand(guest, thread);
+    if (!guest.nexus.config.CFG_CORE_ASYNC_NOTIF) return unknownCommand(guest, thread);
     yield* guest.notif.deliver(thread, event);
     return OPTEE_SMC_RETURN_OK;
   };
@@ -211,7 +255,7 @@ const dynShmCall = (call: StdCall): StdCall => {
     guest.nexus.config.CFG_CORE_DYN_SHM ? call(guest, thread) : unknownCommand(guest, thread);
 };
 
-function* unknownCommand(guest: Guest, thread: ThreadCtx): Co<number> {
+function unknownCommand(guest: Guest, thread: ThreadCtx): number {
   const cmd = OpteeMsgArg.cmd.get(thread.arg.view, thread.arg.at);
   guest.nexus.log.emsg(thread, '__tee_entry_std', `Unknown cmd 0x${cmd.toString(16)}`);
   return OPTEE_SMC_RETURN_EBADCMD;

@@ -2,7 +2,7 @@
  * How the driver reaches OP-TEE (struct optee_ops, drivers/tee/optee/optee_private.h): what the SMC
  * ABI (`smc-abi.ts`) provides, and an FF-A ABI would beside it.
  */
-import type { Co } from '../../../sched/task.ts';
+import type { Co, MaybeCo } from '../../../sched/task.ts';
 import type { TeeContext } from '../tee-context.ts';
 import type { TeeParam } from '../tee-drv.ts';
 import type { TeeShm } from '../tee-shm.ts';
@@ -23,7 +23,7 @@ export interface OpteeOps {
    * @returns 0 when the message was processed (its own result is in it); else what the secure world
    * returned instead, or a negative errno.
    */
-  doCallWithArg(ctx: TeeContext, msg: MessagePlace, systemThread: boolean): Co<number>;
+  doCallWithArg(ctx: TeeContext, msg: MessagePlace, systemThread: boolean): MaybeCo<number>;
   /** @param at byte of the port's view where a message's first parameter is. @returns 0 or -EINVAL. */
   toMsgParam(at: number, params: readonly TeeParam[], updateOut: boolean): number;
   /** As many as `params` has. @returns 0 or -EINVAL. */

@@ -18,6 +18,7 @@ import {
   OPTEE_SMC_GET_ASYNC_NOTIF_VALUE,
   OPTEE_SMC_RETURN_OK,
 } from '../../../abi/optee-smc.ts';
+import { endOf } from '../../../sched/task.ts';
 import type { Co } from '../../../sched/task.ts';
 import { WaitQueue } from '../../../sched/wait.ts';
 import { refuse } from './cause.ts';
@@ -115,7 +116,7 @@ export class AsyncNotif {
     const msg = argCache.tryGet(0) ?? (yield* argCache.get(ctx, 0));
     if (typeof msg === 'number') return;
     OpteeMsgArg.cmd.set(this.#smc.port.view, msg.at, cmd);
-    yield* ops.doCallWithArg(ctx, msg, false);
+    yield* endOf(ops.doCallWithArg(ctx, msg, false));
     if (!argCache.tryFree(msg)) yield* argCache.free(msg);
   }
 }

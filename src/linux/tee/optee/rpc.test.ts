@@ -9,6 +9,7 @@ import {
 } from '../../../abi/gp.ts';
 import * as rpc from '../../../abi/optee-rpc.ts';
 import * as smc from '../../../abi/optee-smc.ts';
+import { endOf } from '../../../sched/task.ts';
 import { LINUX_6_1 as CORE_6_1 } from '../testing/profiles.ts';
 import { teeShmAllocPrivBuf } from '../tee-shm-alloc.ts';
 import type { TeeShm } from '../tee-shm.ts';
@@ -185,8 +186,8 @@ describe('a message that does not lie in its memory', () => {
       const shm = box.run(teeShmAllocPrivBuf(ctx, 4096)) as TeeShm;
       const before = box.world.calls.length;
       const last = { shm, offs: shm.size - 32, at: box.kernel.port.at(shm.paddr, 32, 'read') };
-      assert.equal(box.run(ops.doCallWithArg(ctx, last, false)), -EINVAL);
-      assert.equal(box.run(ops.doCallWithArg(ctx, { ...last, offs: shm.size }, false)), -EINVAL);
+      assert.equal(box.run(endOf(ops.doCallWithArg(ctx, last, false))), -EINVAL);
+      assert.equal(box.run(endOf(ops.doCallWithArg(ctx, { ...last, offs: shm.size }, false))), -EINVAL);
       assert.equal(box.world.calls.length, before);
     }
   });

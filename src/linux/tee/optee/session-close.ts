@@ -1,5 +1,6 @@
 /** Closing a session, for its owner and for contexts that go (optee_close_session_helper, call.c). */
 import { OPTEE_MSG_CMD_CLOSE_SESSION, OpteeMsgArg } from '../../../abi/optee-msg.ts';
+import { endOf } from '../../../sched/task.ts';
 import type { Co } from '../../../sched/task.ts';
 import type { TeeContext } from '../tee-context.ts';
 import type { Optee } from './optee.ts';
@@ -17,7 +18,7 @@ export function* closeSessionHelper(
   if (typeof msg === 'number') return msg;
   OpteeMsgArg.cmd.set(view, msg.at, OPTEE_MSG_CMD_CLOSE_SESSION);
   OpteeMsgArg.session.set(view, msg.at, session);
-  yield* ops.doCallWithArg(ctx, msg, systemThread);
+  yield* endOf(ops.doCallWithArg(ctx, msg, systemThread));
   if (!argCache.tryFree(msg)) yield* argCache.free(msg);
   if (systemThread) yield* callQueue.decrSysThreadCount();
   return 0;

@@ -16,7 +16,8 @@ import {
   OpteeMsgParamValue,
   opteeMsgParamOffset,
 } from '../../../abi/optee-msg.ts';
-import type { Co } from '../../../sched/task.ts';
+import { endOf } from '../../../sched/task.ts';
+import type { Co, MaybeCo } from '../../../sched/task.ts';
 import type { TaskStruct } from '../../process/process.ts';
 import { teeSessionCalcClientUuid } from '../client-uuid.ts';
 import type { TeeContext } from '../tee-context.ts';
@@ -89,7 +90,7 @@ function* openFilled(
 ): Co<void> {
   const { view } = optee.kernel.port;
   const { at } = msg;
-  const failed = yield* optee.ops.doCallWithArg(ctx, msg, false);
+  const failed = yield* endOf(optee.ops.doCallWithArg(ctx, msg, false));
   if (failed !== 0) transportFailed(optee, at, failed);
   const session = OpteeMsgArg.session.get(view, at);
   if (OpteeMsgArg.ret.get(view, at) === TEEC_SUCCESS) yield* addSession(ctx, session);
@@ -143,30 +144,74 @@ export function* closeSession(optee: Optee, ctx: TeeContext, id: number): Co<num
  * optee_invoke_func(). Errors: -EINVAL for a session that is not this context's, more than six
  * parameters, UBUF, OBJREF and META ones; -ENOMEM. Otherwise 0, with the result in `arg`.
  */
-export function* invokeFunc(
+export function invokeFunc(
+  optee: Optee,
+  ctx: TeeContext,
+  arg: TeeInvoke,
+  params: readonly TeeParam[],
+): MaybeCo<number> {
+  const { mutex, sessions } = dataOf(ctx);
+  if (!mutex.tryLock()) return invokeWhenFree(optee, ctx, arg, params);
+  const session = sessions.get(arg.session);
+  mutex.unlock();
+  const msg = session && optee.argCache.tryGet(params.length);
+  if (msg === undefined) return invokeWhenFree(optee, ctx, arg, params);
+  return invokeWith(optee, ctx, msg, session!.useSysThread, arg, params);
+}
+
+/** Where a lock is held, a message has to be allocated, or there is no such session. */
+function* invokeWhenFree(
   optee: Optee,
   ctx: TeeContext,
   arg: TeeInvoke,
   params: readonly TeeParam[],
 ): Co<number> {
-  const { argCache, ops } = optee;
   const { mutex, sessions } = dataOf(ctx);
   if (!mutex.tryLock()) yield* mutex.lock();
   const session = sessions.get(arg.session);
   mutex.unlock();
   if (session === undefined) return unknownSession(optee, arg.session);
   const systemThread = session.useSysThread;
-  const msg = argCache.tryGet(params.length) ?? (yield* argCache.get(ctx, params.length));
+  const msg = yield* optee.argCache.get(ctx, params.length);
   if (typeof msg === 'number') return msg;
-  const { at } = msg;
-  fillInvoke(optee.kernel.port.view, at, arg);
-  const rc = ops.toMsgParam(at + PARAMS, params, false);
-  if (rc === 0) {
-    const failed = yield* ops.doCallWithArg(ctx, msg, systemThread);
-    if (failed !== 0) transportFailed(optee, at, failed);
-    readInvoke(optee, at, arg, params);
-  }
-  if (!argCache.tryFree(msg)) yield* argCache.free(msg);
+  return yield* endOf(invokeWith(optee, ctx, msg, systemThread, arg, params));
+}
+
+function invokeWith(
+  optee: Optee,
+  ctx: TeeContext,
+  msg: MsgArg,
+  systemThread: boolean,
+  arg: TeeInvoke,
+  params: readonly TeeParam[],
+): MaybeCo<number> {
+  fillInvoke(optee.kernel.port.view, msg.at, arg);
+  const rc = optee.ops.toMsgParam(msg.at + PARAMS, params, false);
+  if (rc !== 0) return freeAfter(optee, msg, rc);
+  const failed = optee.ops.doCallWithArg(ctx, msg, systemThread);
+  if (typeof failed !== 'number') return waitForInvoke(optee, msg, failed, arg, params);
+  readInvoke(optee, msg.at, failed, arg, params);
+  return freeAfter(optee, msg, 0);
+}
+
+function* waitForInvoke(
+  optee: Optee,
+  msg: MsgArg,
+  call: Co<number>,
+  arg: TeeInvoke,
+  params: readonly TeeParam[],
+): Co<number> {
+  readInvoke(optee, msg.at, yield* call, arg, params);
+  return yield* endOf(freeAfter(optee, msg, 0));
+}
+
+/** Frees the message. @returns `rc` */
+function freeAfter(optee: Optee, msg: MsgArg, rc: number): MaybeCo<number> {
+  return optee.argCache.tryFree(msg) ? rc : freeWhenFree(optee, msg, rc);
+}
+
+function* freeWhenFree(optee: Optee, msg: MsgArg, rc: number): Co<number> {
+  yield* optee.argCache.free(msg);
   return rc;
 }
 
@@ -177,8 +222,16 @@ function fillInvoke(view: DataView, at: number, arg: TeeInvoke): void {
   OpteeMsgArg.cancelId.set(view, at, arg.cancelId);
 }
 
-function readInvoke(optee: Optee, at: number, arg: TeeInvoke, params: readonly TeeParam[]): void {
+/** @param failed what the secure world returned instead of the message's result; 0 for nothing */
+function readInvoke(
+  optee: Optee,
+  at: number,
+  failed: number,
+  arg: TeeInvoke,
+  params: readonly TeeParam[],
+): void {
   const { view } = optee.kernel.port;
+  if (failed !== 0) transportFailed(optee, at, failed);
   if (optee.ops.fromMsgParam(params, at + PARAMS, optee.switches.updateOutOnly) !== 0) {
     arg.ret = TEEC_ERROR_COMMUNICATION;
     arg.retOrigin = TEEC_ORIGIN_COMMS;
@@ -208,7 +261,7 @@ export function* cancelReq(
   OpteeMsgArg.cmd.set(view, msg.at, OPTEE_MSG_CMD_CANCEL);
   OpteeMsgArg.session.set(view, msg.at, id);
   OpteeMsgArg.cancelId.set(view, msg.at, cancelId);
-  yield* optee.ops.doCallWithArg(ctx, msg, systemThread);
+  yield* endOf(optee.ops.doCallWithArg(ctx, msg, systemThread));
   if (!argCache.tryFree(msg)) yield* argCache.free(msg);
   return 0;
 }

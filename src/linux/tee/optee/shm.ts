@@ -20,6 +20,7 @@ import {
 } from '../../../abi/optee-msg.ts';
 import { PAGE_SIZE, va } from '../../../machine/address.ts';
 import type { Pa, Va } from '../../../machine/address.ts';
+import { endOf } from '../../../sched/task.ts';
 import type { Co } from '../../../sched/task.ts';
 import type { MemoryType } from '../../mm/user-memory.ts';
 import type { TaskStruct } from '../../process/process.ts';
@@ -116,7 +117,7 @@ function* callWithPrivArg(
   OpteeMsgArg.cmd.set(port.view, at, cmd);
   OpteeMsgArg.numParams.set(port.view, at, 1);
   fillParam(port.view, at + PARAM);
-  const failed = yield* ops.doCallWithArg(ctx, { shm: arg, offs: 0, at }, false);
+  const failed = yield* endOf(ops.doCallWithArg(ctx, { shm: arg, offs: 0, at }, false));
   const ret = OpteeMsgArg.ret.get(port.view, at);
   yield* arg.put();
   if (failed === 0 && ret === TEEC_SUCCESS) return 0;

@@ -11,9 +11,8 @@ import {
   OPTEE_SMC_CALL_WITH_REGD_ARG,
   OPTEE_SMC_CALL_WITH_RPC_ARG,
   OPTEE_SMC_RETURN_ETHREAD_LIMIT,
-  OPTEE_SMC_RETURN_IS_RPC,
 } from '../../../abi/optee-smc.ts';
-import type { Co } from '../../../sched/task.ts';
+import type { Co, MaybeCo } from '../../../sched/task.ts';
 import type { TeeContext } from '../tee-context.ts';
 import type { TeeParam } from '../tee-drv.ts';
 import type { MessagePlace, OpteeOps } from './abi-ops.ts';
@@ -38,32 +37,56 @@ export class SmcAbi implements OpteeOps {
   }
 
   /** optee_smc_do_call_with_arg() */
-  *doCallWithArg(ctx: TeeContext, msg: MessagePlace, systemThread: boolean): Co<number> {
+  doCallWithArg(ctx: TeeContext, msg: MessagePlace, systemThread: boolean): MaybeCo<number> {
     const { conduit, optee } = this.#smc;
     const { callQueue, kernel } = optee;
     const call = this.#calls.pop() ?? new SmcCall(kernel.sched);
-    const { waiter, regs } = call;
     if (!this.#begin(call, msg)) {
       this.#calls.push(call);
       return -EINVAL;
     }
-    if (!callQueue.tryWaitInit(waiter, systemThread)) {
-      yield* callQueue.waitInit(waiter, systemThread);
+    if (!callQueue.tryWaitInit(call.waiter, systemThread)) {
+      return this.#callWhenFree(ctx, call, systemThread);
     }
-    for (;;) {
-      call.load();
-      yield* conduit.call(regs);
+    call.load();
+    const rest = conduit.begin(call.regs);
+    if (rest !== undefined || !call.isOver || !callQueue.tryWaitFinal(call.waiter)) {
+      return this.#goOn(ctx, call, rest);
+    }
+    return this.#end(call);
+  }
+
+  *#callWhenFree(ctx: TeeContext, call: SmcCall, systemThread: boolean): Co<number> {
+    const { conduit, optee } = this.#smc;
+    yield* optee.callQueue.waitInit(call.waiter, systemThread);
+    call.load();
+    return yield* this.#goOn(ctx, call, conduit.begin(call.regs));
+  }
+
+  /** An SMC is under way: waits for its end, and for that of the call. */
+  *#goOn(ctx: TeeContext, call: SmcCall, smc: Co<void> | undefined): Co<number> {
+    const { conduit, optee } = this.#smc;
+    const { callQueue, kernel } = optee;
+    const { waiter, regs } = call;
+    if (smc !== undefined) yield* smc;
+    while (!call.isOver) {
       if (regs[0] === OPTEE_SMC_RETURN_ETHREAD_LIMIT) {
         yield* callQueue.waitForCompletion(waiter);
-      } else if (OPTEE_SMC_RETURN_IS_RPC(regs[0]!)) {
+      } else {
         call.takeResults();
         yield* handleRpc(this.#smc, ctx, call);
-      } else break;
+      }
+      call.load();
+      yield* conduit.call(regs);
     }
     call.freePagesList(kernel);
     if (!callQueue.tryWaitFinal(waiter)) yield* callQueue.waitFinal(waiter);
+    return this.#end(call);
+  }
+
+  #end(call: SmcCall): number {
     this.#calls.push(call);
-    return regs[0]!;
+    return call.regs[0]!;
   }
 
   toMsgParam(at: number, params: readonly TeeParam[], updateOut: boolean): number {

@@ -2,6 +2,10 @@
  * What one yielding call has on its stack (struct optee_rpc_param, optee_call_ctx and
  * optee_call_waiter in optee_smc_do_call_with_arg()). Objects are used again, one call at a time.
  */
+import {
+  OPTEE_SMC_RETURN_ETHREAD_LIMIT,
+  OPTEE_SMC_RETURN_IS_RPC,
+} from '../../../abi/optee-smc.ts';
 import type { Pa } from '../../../machine/address.ts';
 import { smcRegs } from '../../../machine/smc.ts';
 import type { SmcRegs } from '../../../machine/smc.ts';
@@ -42,6 +46,12 @@ export class SmcCall {
     param[2] = a2;
     param[3] = a3;
     param[4] = param[5] = param[6] = param[7] = 0;
+  }
+
+  /** After an SMC: the secure world has ended the call, and wants neither an RPC nor a thread. */
+  get isOver(): boolean {
+    const a0 = this.regs[0]!;
+    return a0 !== OPTEE_SMC_RETURN_ETHREAD_LIMIT && !OPTEE_SMC_RETURN_IS_RPC(a0);
   }
 
   /** Before an SMC. */

@@ -1,5 +1,6 @@
 /** For tests: what clients and a supplicant do, as coroutines on their contexts. */
 import { TEE_IOCTL_PARAM_ATTR_META } from '../../../../abi/tee.ts';
+import { endOf } from '../../../../sched/task.ts';
 import type { Co } from '../../../../sched/task.ts';
 import type { TaskStruct } from '../../../process/process.ts';
 import type { TeeContext } from '../../tee-context.ts';
@@ -64,7 +65,7 @@ export function* invoke(
   func = 5,
 ): Co<Answer> {
   const arg = { func, session, cancelId: 12, ret: 99, retOrigin: 99 };
-  const rc = yield* ctx.ops.invokeFunc!(ctx, arg, params);
+  const rc = yield* endOf(ctx.ops.invokeFunc!(ctx, arg, params));
   return { rc, ret: arg.ret, origin: arg.retOrigin, session };
 }
 
