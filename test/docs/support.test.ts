@@ -25,7 +25,7 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   'SMC (OP-TEE OS)': Object.keys(OPTEE_SMC_CALLS),
   'OPTEE_MSG (OP-TEE OS)': Object.keys(OPTEE_MSG_CMD),
   'RPC (OP-TEE OS)': Object.keys(OPTEE_RPC_CMD),
-  syscall: Object.keys(TEE_SCN).filter(current).map(syscallName),
+  'OP-TEE system call': Object.keys(TEE_SCN).filter(current).map(syscallName),
   'Internal Core API': Object.keys(TEE_PANIC_ID)
     .map((id) => id.replace('TEE_PANIC_ID_', ''))
     .filter((name) => name.startsWith('TEE_')),

@@ -4,7 +4,6 @@ import { NativeBox } from '../native-box.ts';
 import { BOX_USAGE, parseProgramOptions } from '../options.ts';
 
 export const run: Command = {
-  summary: 'run a program that believes it is on an OP-TEE system',
   usage: `teebox run [options] -- PROGRAM ARGS...\n${BOX_USAGE}`,
   async run(args) {
     const { options, program } = parseProgramOptions('run', args);

@@ -6,7 +6,6 @@ import { NativeBox } from '../native-box.ts';
 import { BOX_USAGE, parseProgramOptions } from '../options.ts';
 
 export const trace: Command = {
-  summary: "print a program's TEE ioctls as strace does",
   usage: `teebox trace [options] -- PROGRAM ARGS...\n${BOX_USAGE}`,
   async run(args) {
     const { options, program } = parseProgramOptions('trace', args);
