@@ -13,7 +13,7 @@ const OFFSETS = {
     length: 48,
     blksize: 56,
     blocks: 64,
-    mtime: 88,
+    times: [72, 88, 104],
   },
   generic: {
     size: 128,
@@ -24,7 +24,7 @@ const OFFSETS = {
     length: 48,
     blksize: 56,
     blocks: 64,
-    mtime: 88,
+    times: [72, 88, 104],
   },
 } as const;
 
@@ -43,12 +43,17 @@ export function encodeStat(arch: HostArch, stat: Stat): Uint8Array {
   view.setBigUint64(at.length, BigInt(stat.size), true);
   view.setUint32(at.blksize, stat.blksize, true);
   view.setBigUint64(at.blocks, BigInt(stat.blocks), true);
-  view.setBigUint64(at.mtime, BigInt(Math.floor(stat.mtimeMs / 1000)), true);
+  for (const time of at.times) {
+    view.setBigInt64(time, seconds(stat), true);
+    view.setBigInt64(time + 8, BigInt(nanoseconds(stat)), true);
+  }
   return bytes;
 }
 
 const STATX_BASIC_STATS = 0x7ff;
 const STATX_SIZE = 256;
+/** stx_atime, stx_ctime, stx_mtime */
+const STATX_TIMES = [64, 96, 112] as const;
 
 /** struct statx (include/uapi/linux/stat.h): the basic fields. */
 export function encodeStatx(stat: Stat): Uint8Array {
@@ -63,8 +68,21 @@ export function encodeStatx(stat: Stat): Uint8Array {
   view.setBigUint64(32, BigInt(stat.ino), true);
   view.setBigUint64(40, BigInt(stat.size), true);
   view.setBigUint64(48, BigInt(stat.blocks), true);
-  view.setBigInt64(112, BigInt(Math.floor(stat.mtimeMs / 1000)), true);
-  view.setUint32(128, (stat.rdev >> 8) & 0xfff, true);
-  view.setUint32(132, (stat.rdev & 0xff) | ((stat.rdev >> 12) & ~0xff), true);
+  for (const time of STATX_TIMES) {
+    view.setBigInt64(time, seconds(stat), true);
+    view.setUint32(time + 8, nanoseconds(stat), true);
+  }
+  view.setUint32(128, major(stat.rdev), true);
+  view.setUint32(132, minor(stat.rdev), true);
+  view.setUint32(136, major(stat.dev), true);
+  view.setUint32(140, minor(stat.dev), true);
   return bytes;
 }
+
+/** The box's files have one time for all three: access, modification, change. */
+const seconds = (stat: Stat): bigint => BigInt(Math.floor(stat.mtimeMs / 1000));
+const nanoseconds = (stat: Stat): number => Math.floor((stat.mtimeMs % 1000) * 1e6);
+
+/** new_decode_dev() of include/linux/kdev_t.h */
+const major = (dev: number): number => (dev >> 8) & 0xfff;
+const minor = (dev: number): number => (dev & 0xff) | ((dev >> 12) & ~0xff);

@@ -2,7 +2,9 @@
 import type { SupportRow } from '../../abi/support.ts';
 
 const row = (name: string, status: SupportRow['status'], note?: string): SupportRow =>
-  note === undefined ? { area: 'OP-TEE system call', name, status } : { area: 'syscall', name, status, note };
+  note === undefined
+    ? { area: 'OP-TEE system call', name, status }
+    : { area: 'OP-TEE system call', name, status, note };
 
 const LATER = 'not yet: no TA runtime can call it';
 
