@@ -64,11 +64,11 @@ export class NativeCalls {
     valid: () => boolean,
   ): Co<Answer> | undefined {
     if (nr === this.#arch.ioctl) {
-      const [fd = -1, cmd = 0, arg = 0] = args;
-      const file = this.#files.find(thread.tid, fd | 0);
+      const [fdBits = -1, cmd = 0, arg = 0] = args;
+      const fd = fdBits | 0;
+      const file = this.#files.find(thread.tid, fd);
       return file === undefined || !valid() ? undefined : this.#ioctl(thread, file, fd, cmd, arg);
     }
-    if (this.#arch.execCalls.includes(nr)) thread.process.mm.execBegins();
     const call = this.#arch.pathCalls.get(nr);
     if (call === undefined) return undefined;
     const text = this.#path(thread.tid, args[call.path] ?? 0);

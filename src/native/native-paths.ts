@@ -6,7 +6,8 @@ import { readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 import { AT_FDCWD } from '../abi/fcntl.ts';
 
-const OURS = /^\/dev\/tee(priv)?\d+$|^\/sys\/class\/tee(\/|$)/;
+/** What follows a node's name is the box's to refuse (-ENOTDIR). */
+const OURS = /^\/dev\/tee(priv)?\d+(\/|$)|^\/sys\/class\/tee(\/|$)/;
 /** In every path of ours, and in few others: a test before a relative path is resolved. */
 const MARK = 'tee';
 

@@ -55,18 +55,20 @@ function limitOf(pid: number, name: string): number {
 
 export class NativeProcess implements ProcessInfo {
   readonly pid: number;
-  readonly name: string;
   readonly mm: NativeMemory;
   readonly files: FileTable;
 
   constructor(pid: number, mm: NativeMemory, files: FileTable) {
     this.pid = pid;
-    this.name = statusOf(pid)?.get('Name') ?? `pid ${pid}`;
     this.mm = mm;
     this.files = files;
   }
 
-  /** Read anew at each use, as the others: programs change theirs. */
+  // Read anew at each use: programs change theirs.
+  get name(): string {
+    return statusOf(this.pid)?.get('Name') ?? `pid ${this.pid}`;
+  }
+
   get rlimits(): ProcessInfo['rlimits'] {
     const { pid } = this;
     return {

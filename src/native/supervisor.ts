@@ -273,7 +273,10 @@ export class Supervisor {
     if (this.libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, this.#notifAddress) < 0) return;
     const idLo = SeccompNotif.id.lo(this.#notif, 0);
     const idHi = SeccompNotif.id.hi(this.#notif, 0);
-    const thread = this.#thread(SeccompNotif.pid.get(this.#notif, 0));
+    const tid = SeccompNotif.pid.get(this.#notif, 0);
+    const isExec = this.arch.execCalls.includes(SeccompNotif.nr.get(this.#notif, 0));
+    if (isExec) this.#processes.get(tgidOf(tid) ?? 0)?.mm.execBegins();
+    const thread = isExec ? undefined : this.#thread(tid);
     if (thread === undefined) {
       this.#send(idLo, idHi, 'continue');
       return;
