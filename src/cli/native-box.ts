@@ -20,6 +20,7 @@ import { exportStrace } from '../trace/export/strace.ts';
 import type { TraceEvent } from '../trace/events.ts';
 import { CliError, EXIT, printError } from './command.ts';
 import type { BoxCliOptions } from './options.ts';
+import { TaskNames } from './task-names.ts';
 
 const MIB = 1 << 20;
 /** Processes that hold TEE files after the program has ended have this long to let go. */
@@ -33,7 +34,7 @@ export class NativeBox {
   readonly supervisor: Supervisor;
   readonly #options: BoxCliOptions;
   readonly #watchdog: Watchdog;
-  readonly #taskNames = new Map<number, string>();
+  readonly #taskNames: TaskNames;
   #supplicant: NativeProgram | undefined;
 
   private constructor(
@@ -46,8 +47,8 @@ export class NativeBox {
     this.supervisor = supervisor;
     this.#watchdog = watchdog;
     this.#options = options;
+    this.#taskNames = new TaskNames(box);
     if (!options.quiet || options.trace !== 'off') box.trace.addSink((event) => this.#show(event));
-    if (options.traceOut !== undefined) box.trace.addSink((event) => this.#taskName(event.task));
     supervisor.watchPids((pids) => watchdog.setPids(pids));
   }
 
@@ -127,7 +128,7 @@ export class NativeBox {
     if (halted.kind === 'internal error') {
       const last = [...trace.events()].slice(-LAST_EVENTS);
       printError(halted.error.stack ?? '');
-      for (const event of last) printError(consoleLine(event, (id) => this.#taskName(id)));
+      for (const event of last) printError(consoleLine(event, this.#taskNames.of));
     }
     return true;
   }
@@ -178,16 +179,8 @@ export class NativeBox {
   #show(event: TraceEvent): void {
     if (event.name === 'task.start') return;
     const isLog = event.name === 'log' && !this.#options.quiet;
-    if (this.#options.trace !== 'off') printError(consoleLine(event, (id) => this.#taskName(id)));
+    if (this.#options.trace !== 'off') printError(consoleLine(event, this.#taskNames.of));
     else if (isLog && event.world !== 'linux') printError((event as TraceEvent<'log'>).args.text);
-  }
-
-  /** Remembered, for tasks that have ended by the time that their events are printed. */
-  #taskName(id: number): string {
-    if (!this.#taskNames.has(id)) {
-      for (const task of this.box.sched.tasks) this.#taskNames.set(task.id, task.name);
-    }
-    return this.#taskNames.get(id) ?? `task ${id}`;
   }
 
   #report(): void {
@@ -208,7 +201,7 @@ export class NativeBox {
 
   #exported(extension: string): string | Uint8Array {
     const events = this.box.trace.events();
-    const taskName = (id: number): string => this.#taskName(id);
+    const taskName = this.#taskNames.of;
     if (extension === '.pftrace' || extension === '.perfetto') {
       return exportPerfetto(events, { taskName });
     }

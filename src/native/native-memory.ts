@@ -12,7 +12,7 @@ import type { Pa, Va } from '../machine/address.ts';
 import type { GupFlags, PinnedPages, UserMemory } from '../linux/mm/user-memory.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
 import type { Libc } from './libc.ts';
-import { NativePin } from './native-pin.ts';
+import { NativePin, SpareBuffers } from './native-pin.ts';
 import type { Frames } from './native-pin.ts';
 import { NativeVmas } from './native-vmas.ts';
 import type { NativeVma } from './native-vmas.ts';
@@ -30,12 +30,14 @@ export class VmAccess {
   readonly ramAddress: number;
   readonly ram: Uint8Array<ArrayBuffer>;
   readonly scratch = new Uint8Array(SCRATCH_BYTES);
+  readonly spare: SpareBuffers;
   readonly #scratchAddress: number;
   readonly #iovecs = new DataView(new ArrayBuffer(2 * MAX_IOVECS * IOVEC_BYTES));
   readonly #iovecAddress: number;
 
   constructor(libc: Libc, ram: Uint8Array<ArrayBuffer>) {
     this.libc = libc;
+    this.spare = new SpareBuffers(libc);
     this.ram = ram;
     this.ramAddress = libc.address(ram);
     this.#scratchAddress = libc.address(this.scratch);

@@ -8,11 +8,55 @@ import { PAGE_SIZE, pageOffset, pageStart, roundUp } from '../machine/address.ts
 import type { Pa, Va } from '../machine/address.ts';
 import type { PinnedPages } from '../linux/mm/user-memory.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
+import type { Libc } from './libc.ts';
 import type { VmAccess } from './native-memory.ts';
 
 export interface Frames {
   readonly pages: readonly Pa[];
   readonly free: () => void;
+}
+
+/** A buffer outside of V8's moving heap, with its address. */
+interface Buffer {
+  readonly bytes: Uint8Array;
+  readonly address: number;
+}
+
+/** Most bytes that are kept for later pins. */
+const SPARE_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Buffers of pins that are gone, by size. Temporary references are pinned and unpinned for each
+ * call, and memory that is fresh each time costs its page faults and the collector's attention.
+ */
+export class SpareBuffers {
+  readonly #libc: Libc;
+  readonly #bySize = new Map<number, Buffer[]>();
+  #held = 0;
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+  }
+
+  /** Contents are undefined. */
+  take(size: number): Buffer {
+    const spare = this.#bySize.get(size)?.pop();
+    if (spare !== undefined) {
+      this.#held -= size;
+      return spare;
+    }
+    const bytes = new Uint8Array(size);
+    return { bytes, address: this.#libc.address(bytes) };
+  }
+
+  give(buffer: Buffer): void {
+    const size = buffer.bytes.length;
+    if (this.#held + size > SPARE_BYTES) return;
+    const list = this.#bySize.get(size);
+    if (list === undefined) this.#bySize.set(size, [buffer]);
+    else list.push(buffer);
+    this.#held += size;
+  }
 }
 
 export class NativePin implements PinnedPages {
@@ -25,7 +69,7 @@ export class NativePin implements PinnedPages {
   readonly #alive: () => boolean;
   /** The bytes of each page as they were when last in step with the process. */
   readonly #before: Uint8Array;
-  readonly #beforeAddress: number;
+  readonly #buffer: Buffer;
   /** By page, 1: it was copied in, so `#before` holds what it was. */
   readonly #known: Uint8Array;
 
@@ -44,8 +88,8 @@ export class NativePin implements PinnedPages {
     this.#pid = pid;
     this.#start = start;
     this.#alive = alive;
-    this.#before = new Uint8Array(frames.pages.length * PAGE_SIZE);
-    this.#beforeAddress = vm.libc.address(this.#before);
+    this.#buffer = vm.spare.take(frames.pages.length * PAGE_SIZE);
+    this.#before = this.#buffer.bytes;
     this.#known = new Uint8Array(frames.pages.length);
   }
 
@@ -69,6 +113,7 @@ export class NativePin implements PinnedPages {
 
   unpin(): void {
     this.#free();
+    this.#vm.spare.give(this.#buffer);
   }
 
   /** Calls `fn` for each physically contiguous piece of the range. */
@@ -101,7 +146,7 @@ export class NativePin implements PinnedPages {
       const a = this.#vm.ramAddress + ramAt + done;
       if (this.#known[Math.floor((at + done) / PAGE_SIZE)] === 0) {
         this.#vm.push(this.#pid, this.#start + at + done, ramAt + done, piece);
-      } else if (libc.memcmp(a, this.#beforeAddress + at + done, piece) !== 0) {
+      } else if (libc.memcmp(a, this.#buffer.address + at + done, piece) !== 0) {
         this.#pushRuns(ram, ramAt + done, at + done, piece);
       }
       done += piece;

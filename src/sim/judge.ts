@@ -3,7 +3,7 @@
  *
  * 1. The scenario comes to rest. Last orders: who is hostile behaves from now on, that is, answers
  *    what it was given and serves, or leaves.
- * 2. Without a supplicant on the privileged device one is started that knows no bugs, so that whoever
+ * 2. No daemon may have given up. Without a supplicant on the privileged device one is started that knows no bugs, so that whoever
  *    waits for an answer gets one. It must be able to open the device, and nobody may be stuck.
  * 3. Every process is killed. All must go, and nothing may be left behind.
  * 4. Both devices are opened and closed once more.
@@ -17,7 +17,7 @@ import { together } from './findings.ts';
 import type { Complaint } from './findings.ts';
 import { heldBy } from './held.ts';
 import type { Held } from './held.ts';
-import { cannotOpen, endless, halted, leaks, stuck, unkillable } from './oracles.ts';
+import { cannotOpen, endless, gaveUp, halted, leaks, stuck, unkillable } from './oracles.ts';
 import { EndlessRun } from './run.ts';
 import type { Run } from './run.ts';
 
@@ -76,8 +76,9 @@ function lastOrders(run: Run): Question {
 
 function serve(run: Run): Question {
   const { box } = run;
+  const had = gaveUp(run);
   if (box.kernel.openFiles().some(({ file }) => file.path === SUPPLICANT_DEVICE)) {
-    return () => stuck(run);
+    return () => [...had, ...stuck(run)];
   }
   let ready = false;
   box.startSupplicant({
@@ -88,6 +89,7 @@ function serve(run: Run): Question {
     },
   });
   return () => [
+    ...had,
     ...(ready ? [] : [cannotOpen(SUPPLICANT_DEVICE, 'by the next supplicant')]),
     ...stuck(run),
   ];

@@ -2,6 +2,7 @@
  * What must hold for any scenario, at certain moments of its end. Oracles know the kernel's promises
  * and nothing of its bugs: no switch of a profile is named or read here.
  */
+import { formatExit } from '../linux/process/user-process.ts';
 import type { Halt } from '../sched/halt.ts';
 import type { Task } from '../sched/task.ts';
 import { withoutNumbers } from './findings.ts';
@@ -55,7 +56,15 @@ function causesAmong(tasks: readonly Task[]): readonly Task[] {
   return [first, own, tasks].find((some) => some.length > 0) ?? [];
 }
 
-/** The same once every process has been sent SIGKILL; code of the kernel cannot be. */
+/** A daemon that ended by itself, and not because it was done. */
+export function gaveUp({ daemons }: Run): readonly Complaint[] {
+  return daemons.flatMap(({ process: { name, exitStatus } }) => {
+    if (exitStatus?.kind !== 'exited' || exitStatus.code === 0) return [];
+    return [{ oracle: 'daemon gave up', text: `${name}: ${formatExit(exitStatus)}` }];
+  });
+}
+
+/** Who is stuck even though every process has been sent SIGKILL; code of the kernel cannot be. */
 export function unkillable(run: Run): readonly Complaint[] {
   return stuck(run).map(({ text }) => ({ oracle: 'unkillable', text }));
 }

@@ -6,8 +6,8 @@ import { SIGKILL } from '../abi/fcntl.ts';
 import type { Box } from '../box/box.ts';
 import { Program } from '../linux/process/program.ts';
 import type { ProgramMain } from '../linux/process/program.ts';
-import type { ProcessOptions } from '../linux/process/user-process.ts';
 import type { Co, Task } from '../sched/task.ts';
+import type { TeeSupplicantOptions } from '../userland/tee-supplicant/tee-supplicant.ts';
 import { POOLS } from './faults.ts';
 
 /** Steps after which a run counts as endless; they take a few hundred on the way to a rest. */
@@ -27,6 +27,7 @@ export class Run {
   readonly box: Box;
   /** Tasks of the system itself, which were there before the scenario. */
   readonly ofSystem: ReadonlySet<Task>;
+  readonly daemons: Program[] = [];
   readonly #lastOrders: (() => void)[] = [];
 
   /** Takes over the box's loop: nothing runs until `settle`. */
@@ -47,9 +48,24 @@ export class Run {
   }
 
   // --- who is there
-  /** A program of root's. */
-  program(name: string, main: ProgramMain, options: Partial<ProcessOptions> = {}): Program {
-    return Program.start(this.box.kernel, { name, ...options }, main);
+  /** A program of root's that has to come to an end. */
+  program(name: string, main: ProgramMain): Program {
+    return Program.start(this.box.kernel, { name }, main);
+  }
+
+  /** A program that serves others, and may go on for ever. */
+  daemon(name: string, main: ProgramMain): Program {
+    return this.#keep(Program.start(this.box.kernel, { name, daemon: true }, main));
+  }
+
+  /** The TypeScript tee-supplicant. */
+  supplicant(options: Partial<TeeSupplicantOptions> = {}): Program {
+    return this.#keep(this.box.startSupplicant(options));
+  }
+
+  #keep(daemon: Program): Program {
+    this.daemons.push(daemon);
+    return daemon;
   }
 
   /** Code of the kernel, on a task of its own that has to come to an end. */

@@ -32,7 +32,7 @@ const NOT_LOADED = [
 const MESSAGES_PER_PAGE = 10;
 
 /** A directory with a file that is no TA. */
-function brokenTa(): MemoryStore {
+export function brokenTa(): MemoryStore {
   const store = new MemoryStore();
   store.createFile(`${MISSING_UUID}.ta`);
   store.write(`${MISSING_UUID}.ta`, 0, new Uint8Array(5000).fill(0x5a));

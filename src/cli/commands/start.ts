@@ -7,6 +7,7 @@ import { boot, consoleLine, formatReport, loadTas, reportOf } from '../../index.
 import type { TraceEvent } from '../../index.ts';
 import { EXIT, printLine } from '../command.ts';
 import type { Command } from '../command.ts';
+import { TaskNames } from '../task-names.ts';
 
 /** The example's client, as a module of the repository. */
 interface ExampleClient {
@@ -52,17 +53,17 @@ export const start: Command = {
     const { main } = loaded as ExampleClient;
     const box = boot({ tas: images, live: true });
     const begin = box.trace.count;
+    const names = new TaskNames(box);
     box.trace.setLevel('worlds');
     printLine('$ hello_world');
     const client = box.client({ name: 'hello_world' });
     const exitCode = await main(client, printLine);
     await client.program.exit(exitCode);
     await box.settle();
-    const names = new Map([...box.sched.tasks].map((task) => [task.id, task.name]));
     const events = [...box.trace.events()].filter((e) => e.seq >= begin && SHOWN.has(e.name));
     printLine(`\nWhat happened, both worlds (${events.length} of ${box.trace.count} events):`);
     for (const event of events.slice(0, MOST_LINES)) {
-      printLine(consoleLine(event, (id) => names.get(id) ?? `task ${id}`));
+      printLine(consoleLine(event, names.of));
     }
     printLine(`\n${formatReport(reportOf(box))}`);
     printLine(NEXT);

@@ -115,7 +115,6 @@ const withSizes = (size: (b: number) => number): Wrong =>
 const WRONGS: readonly (readonly [label: string, wrong: Wrong])[] = [
   ['an error', sendError],
   ['success, and nothing done', wrongly((params) => params)],
-  ['the wrong memory', sendWrongMemory],
   ['one parameter more', wrongly((params) => [...params, EMPTY])],
   ['one parameter fewer', wrongly((params) => params.slice(0, -1))],
   ['no parameters', wrongly(() => [])],
@@ -136,10 +135,17 @@ const WRONGS: readonly (readonly [label: string, wrong: Wrong])[] = [
   ['enormous sizes', withSizes(() => 0xffff_ffff)],
 ];
 
+/** What can be wrong with the answer to a request of one kind besides, as often as all of the above. */
+const WRONGS_OF: ReadonlyMap<number, readonly [label: string, wrong: Wrong]> = new Map([
+  [OPTEE_RPC_CMD_SHM_ALLOC, ['the wrong memory', sendWrongMemory]],
+]);
+
 export function* answerWrongly(thread: HostileThread, request: PendingRequest): Co<void> {
   const { process } = thread;
   process.takePending(request);
-  const [, wrong] = process.run.oneOf(WRONGS, 'how to answer');
+  const own = WRONGS_OF.get(request.func);
+  const all = own === undefined ? WRONGS : [...WRONGS, ...WRONGS.map(() => own)];
+  const [, wrong] = process.run.oneOf(all, 'how to answer');
   const { ret, params } = yield* wrong(thread, request);
   yield* send(thread, request, ret, params);
 }
@@ -150,7 +156,6 @@ function* sendError({ process }: HostileThread, request: PendingRequest): Co<Ans
 }
 
 function* sendWrongMemory(thread: HostileThread, request: PendingRequest): Co<Answer> {
-  if (request.func !== OPTEE_RPC_CMD_SHM_ALLOC) return yield* sendError(thread, request);
   const { ret, params } = yield* lendWrongly(thread, request.params);
   return { ret, params: withId(request, params) };
 }

@@ -51,10 +51,8 @@ const STEPS: readonly Step[] = [
 
 export function startHostileSupplicant(run: Run): Program {
   const manner = run.oneOf(MANNERS, 'manner of the supplicant');
-  return run.program(
-    'hostile supplicant',
-    (program) => main(new HostileProcess(run, program, manner)),
-    { daemon: true },
+  return run.daemon('hostile supplicant', (program) =>
+    main(new HostileProcess(run, program, manner)),
   );
 }
 
