@@ -11,14 +11,8 @@ import { median } from './samples.ts';
 
 const TA = fileURLToPath(new URL('floor/ta.ts', import.meta.url));
 const ROUNDS = 3;
-const SMALL_COUNT = 5000;
-const LARGE_COUNT = 600;
-
-/** The client's modes, and how often it does each. */
-const RUNS: readonly (readonly string[])[] = [
-  ['-n', `${SMALL_COUNT}`, 'empty', 'registered-4k', 'allocated-4k', 'temporary-4k'],
-  ['-n', `${LARGE_COUNT}`, 'registered-1m', 'allocated-1m', 'temporary-1m'],
-];
+/** Invokes of each mode, of 1 MiB fewer: all in one run, so that the first compile the others. */
+const COUNT = 5000;
 
 const GOALS: Readonly<Record<string, Goal>> = {
   'invoke-empty': ratioAtMost(2.5),
@@ -33,13 +27,12 @@ export async function* invokeNative(): AsyncGenerator<Row> {
   const pin = onOneCpu();
   const placements = { '': [], ...(pin && { '-one-cpu': pin }) };
   for (const [suffix, prefix] of Object.entries(placements)) {
-    for (const run of RUNS) {
-      const measure = (server: readonly string[]): Row[] =>
-        JSON.parse(output([...prefix, ...server, client, ...run]));
-      const rounds = Array.from({ length: ROUNDS }, () => [measure(floor), measure(teebox)]);
-      const [floors = [], own = []] = [0, 1].map((n) => merge(rounds.map((round) => round[n]!)));
-      yield* own.map((row, n) => compare(row, floors[n]!, suffix));
-    }
+    const measure = (server: readonly string[]): Row[] =>
+      JSON.parse(output([...prefix, ...server, client, '-n', `${COUNT}`]));
+    const rounds = Array.from({ length: ROUNDS }, () => [measure(floor), measure(teebox)] as const);
+    const floors = merge(rounds.map(([round]) => round));
+    const own = merge(rounds.map(([, round]) => round));
+    yield* own.map((row, n) => compare(row, floors[n]!, suffix));
   }
 }
 

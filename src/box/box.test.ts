@@ -1,6 +1,7 @@
 /** Boxes as a whole: every profile boots and serves, alone and beside others, and ends clean. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { main as helloWorld } from '../../examples/hello_world/client.ts';
 import { TA_HELLO_WORLD_UUID } from '../../examples/hello_world/hello-world-ta.ts';
 import { TEEC_LOGIN_PUBLIC, TEEC_SUCCESS } from '../abi/gp.ts';
@@ -13,7 +14,9 @@ import type { BoxOptions } from './box.ts';
 import { DEFAULT_PROFILE, PROFILES, isProfileName, withoutQuirks } from './profiles.ts';
 import { formatReport, reportOf } from './report.ts';
 
-const { images } = await loadTas(['examples/hello_world']);
+const { images } = await loadTas([
+  fileURLToPath(new URL('../../examples/hello_world', import.meta.url)),
+]);
 const boot = (options: BoxOptions = {}): Box => new Box(nodeHost(), { tas: images, ...options });
 
 /** The example client, to its end; what it printed. */

@@ -41,6 +41,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'say what a code means and where it comes from',
     load: async () => (await import('./commands/explain.ts')).explain,
   },
+  explore: {
+    summary: 'search the schedules and faults of a scenario for what must not happen',
+    load: async () => (await import('./commands/explore.ts')).explore,
+  },
+  replay: {
+    summary: 'run one schedule of a scenario again, traced',
+    load: async () => (await import('./commands/replay.ts')).replay,
+  },
   bench: {
     summary: 'measure, beside the floors and peers of the same run',
     load: async () => (await import('./commands/bench.ts')).bench,

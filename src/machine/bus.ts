@@ -5,7 +5,7 @@
  */
 import type { RamBacking } from '../host/host.ts';
 import type { Trace } from '../trace/trace.ts';
-import { PAGE_SIZE, pa, pageOffset } from './address.ts';
+import { PAGE_SHIFT, PAGE_SIZE, pa, pageOffset } from './address.ts';
 import type { Pa } from './address.ts';
 
 export type MasterKind = 'normal-cpu' | 'secure-cpu' | 'dma';
@@ -41,6 +41,9 @@ export type PageAttribute =
 
 export const NORMAL: PageAttribute = { kind: 'normal' };
 export const SECURE: PageAttribute = { kind: 'secure' };
+/** Where these two are in a bus's list: whoever may touch the second may touch the first. */
+const NORMAL_INDEX = 0;
+const SECURE_INDEX = 1;
 
 /** A view of scattered pages as if they were contiguous. */
 export interface Mapping {
@@ -56,7 +59,7 @@ export class Bus {
   readonly u8: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
   readonly trace: Trace;
-  /** Attribute per page, as an index into `#attributes`; 0 is normal. */
+  /** Attribute per page, as an index into `#attributes`. */
   readonly #pages: Uint8Array;
   readonly #attributes: PageAttribute[] = [NORMAL, SECURE];
 
@@ -95,11 +98,11 @@ export class Bus {
     if (!(at >= 0 && at + length <= this.size)) {
       throw this.#fault(master, address, access, 'no such memory');
     }
-    const last = Math.floor((at + Math.max(length, 1) - 1) / PAGE_SIZE);
-    const own = master.kind === 'normal-cpu' ? 0 : -1;
-    for (let page = Math.floor(at / PAGE_SIZE); page <= last; page++) {
+    const last = (at + Math.max(length, 1) - 1) >>> PAGE_SHIFT;
+    const open = master.kind === 'secure-cpu' ? SECURE_INDEX : NORMAL_INDEX;
+    for (let page = at >>> PAGE_SHIFT; page <= last; page++) {
       const index = this.#pages[page]!;
-      if (index !== own && !this.#allows(this.#attributes[index]!, master)) {
+      if (index > open && !this.#allows(this.#attributes[index]!, master)) {
         const bad = pa(this.base + page * PAGE_SIZE);
         throw this.#fault(master, bad, access, `the page is ${this.attribute(bad).kind}`);
       }
@@ -151,32 +154,26 @@ export class BusPort {
    */
   mapContiguous(pages: readonly Pa[], offset: number, length: number, access: Access): Mapping {
     const first = pages[Math.floor(offset / PAGE_SIZE)];
-    if (first === undefined || length === 0) return { bytes: new Uint8Array(0), writeBack() {} };
-    if (this.#contiguous(pages, offset, length)) {
-      return { bytes: this.bytes(pa(first + pageOffset(offset)), length, access), writeBack() {} };
+    if (first === undefined || length === 0)
+      return { bytes: new Uint8Array(0), writeBack: nothing };
+    if (runLength(pages, offset, length) === length) {
+      const start = pa(first + pageOffset(offset));
+      return { bytes: this.bytes(start, length, access), writeBack: nothing };
     }
     const bytes = new Uint8Array(length);
-    this.#each(pages, offset, length, access, (at, from, n) => {
+    this.#eachRun(pages, offset, length, access, (at, from, n) => {
       bytes.set(this.u8.subarray(at, at + n), from);
     });
     const writeBack = (): void => {
-      this.#each(pages, offset, length, access, (at, from, n) => {
+      this.#eachRun(pages, offset, length, access, (at, from, n) => {
         this.u8.set(bytes.subarray(from, from + n), at);
       });
     };
-    return { bytes, writeBack: access === 'write' ? writeBack : () => {} };
+    return { bytes, writeBack: access === 'write' ? writeBack : nothing };
   }
 
-  #contiguous(pages: readonly Pa[], offset: number, length: number): boolean {
-    const first = Math.floor(offset / PAGE_SIZE);
-    const last = Math.floor((offset + length - 1) / PAGE_SIZE);
-    for (let i = first; i < last; i++) {
-      if (pages[i + 1] !== pages[i]! + PAGE_SIZE) return false;
-    }
-    return true;
-  }
-
-  #each(
+  /** Calls `fn` for each piece that is contiguous: its place in RAM, in the copy, and its length. */
+  #eachRun(
     pages: readonly Pa[],
     offset: number,
     length: number,
@@ -185,10 +182,23 @@ export class BusPort {
   ): void {
     for (let done = 0; done < length;) {
       const position = offset + done;
-      const n = Math.min(PAGE_SIZE - pageOffset(position), length - done);
+      const n = runLength(pages, position, length - done);
       const page = pages[Math.floor(position / PAGE_SIZE)]!;
       fn(this.at(pa(page + pageOffset(position)), n, access), done, n);
       done += n;
     }
   }
+}
+
+const nothing = (): void => {};
+
+/** How many of `most` bytes from `offset` on lie in pages that follow each other. */
+function runLength(pages: readonly Pa[], offset: number, most: number): number {
+  let page = Math.floor(offset / PAGE_SIZE);
+  let length = PAGE_SIZE - pageOffset(offset);
+  while (length < most && pages[page + 1] === pages[page]! + PAGE_SIZE) {
+    length += PAGE_SIZE;
+    page += 1;
+  }
+  return Math.min(length, most);
 }

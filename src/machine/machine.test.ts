@@ -8,7 +8,7 @@ import type { Co } from '../sched/task.ts';
 import { WaitQueue } from '../sched/wait.ts';
 import { Trace } from '../trace/trace.ts';
 import { PAGE_SIZE, ipa, pa } from './address.ts';
-import { BusFault, BusPort, NORMAL } from './bus.ts';
+import { BusFault, BusPort, NORMAL, SECURE } from './bus.ts';
 import { DEFAULT_RAM_BASE, Machine } from './machine.ts';
 import { smcRegs } from './smc.ts';
 import { IDENTITY, Stage2Table } from './stage2.ts';
@@ -83,6 +83,29 @@ describe('bus', () => {
     assert.equal(machine.bus.u8[5 * PAGE_SIZE + 4095], 6);
     assert.equal(machine.bus.u8[3 * PAGE_SIZE + 5], 12);
     assert.equal(machine.secure.mapContiguous([], 0, 0, 'read').bytes.length, 0);
+  });
+
+  it('brings neighbours among scattered pages in one piece, and faults where one is closed', () => {
+    const { machine } = boot();
+    const page = (n: number) => pa(BASE + n * PAGE_SIZE);
+    const pages = [page(5), page(6), page(3), page(4), page(9)];
+    for (const [n, at] of pages.entries()) machine.secure.bytes(at, PAGE_SIZE, 'write').fill(n);
+    const length = 5 * PAGE_SIZE - 20;
+    const { bytes, writeBack } = machine.normal.mapContiguous(pages, 10, length, 'write');
+    const at = (n: number): number[] => [...bytes.subarray(n * PAGE_SIZE - 12, n * PAGE_SIZE - 8)];
+    assert.deepEqual(
+      [1, 2, 3, 4].map(at),
+      [0, 1, 2, 3].map((n) => [n, n, n + 1, n + 1]),
+    );
+    bytes.fill(7);
+    writeBack();
+    const written = pages.map((p) => machine.normal.bytes(p, PAGE_SIZE, 'read'));
+    assert.deepEqual([...written[0]!.subarray(8, 12)], [0, 0, 7, 7]);
+    assert.ok(written.slice(1, 4).every((p) => p.every((byte) => byte === 7)));
+    assert.deepEqual([...written[4]!.subarray(-12, -8)], [7, 7, 4, 4]);
+    machine.bus.protect(page(6), PAGE_SIZE, SECURE);
+    assert.throws(() => machine.normal.mapContiguous(pages, 10, length, 'read'), BusFault);
+    machine.secure.mapContiguous(pages, 10, length, 'read');
   });
 });
 

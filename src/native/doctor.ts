@@ -81,7 +81,7 @@ async function listener(libc: Libc, arch: HostArch): Promise<Finding> {
   }
 }
 
-/** process_vm_readv on a child, as the supervisor does to programs that it started. */
+/** process_vm_readv works, tried on this process, and Yama lets a parent use it on its children. */
 function otherMemory(libc: Libc): Finding {
   const name = 'process_vm_readv of children';
   const iovec = new BigUint64Array(new ArrayBuffer(128));

@@ -15,6 +15,11 @@ export const NATIVE_SUPPORT: readonly SupportRow[] = [
   row('symbolic links to the nodes', 'absent', '-ENOENT: the host resolves them'),
   row('static programs, threads, fork, vfork, exec'),
   row('dup, SCM_RIGHTS, inheritance of TEE fds', 'partial', 'within programs started by teebox'),
+  row(
+    'fstat, read, write, poll, lseek of TEE fds',
+    'absent',
+    'the fd is a socket to them; nothing comes, and what is written goes nowhere',
+  ),
   row('close of the last fd', 'partial', 'returns at once; the release runs before the next call'),
   row(
     'mmap of a SHM_ALLOC fd',

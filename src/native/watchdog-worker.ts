@@ -6,6 +6,7 @@ import { setInterval } from 'node:timers';
 import { workerData } from 'node:worker_threads';
 import { loadLibc } from './libc.ts';
 import { HOST_ARCHS } from './arch.ts';
+import { sendSignal } from './send-signal.ts';
 import { WATCH } from './watchdog.ts';
 import type { WatchdogData } from './watchdog.ts';
 
@@ -60,11 +61,7 @@ async function timeOut(): Promise<void> {
   ];
   writeSync(2, `${lines.join('\n')}\n`);
   for (let i = 0; i < Atomics.load(words, WATCH.pidCount); i++) {
-    try {
-      process.kill(words[WATCH.pids + i]!, 'SIGKILL');
-    } catch {
-      // gone already
-    }
+    sendSignal(words[WATCH.pids + i]!, 'SIGKILL');
   }
   const arch = HOST_ARCHS.get(process.arch);
   (await loadLibc()).syscall(arch?.exitGroup ?? 0, EXIT_TIMEOUT);

@@ -138,10 +138,10 @@ export class Scheduler implements TraceContext {
       return task.result as T;
     }
     return new Promise<T>((resolve, reject) => {
-      this.#calls.set(task, () => {
+      task.settle = () => {
         if (task.failed) reject(task.error as Error);
         else resolve(task.result as T);
-      });
+      };
       this.#loop.kick();
     });
   }
@@ -152,7 +152,7 @@ export class Scheduler implements TraceContext {
    */
   begin(task: Task, co: Co<unknown>, ended: (task: Task) => void): void {
     if (this.#beginCall(task, co)) ended(task);
-    else this.#calls.set(task, () => ended(task));
+    else task.settle = () => ended(task);
   }
 
   /** Says whether the call has ended already. */
@@ -171,7 +171,6 @@ export class Scheduler implements TraceContext {
     if (this.#ready.length > 0) this.#loop.kick();
     return true;
   }
-  readonly #calls = new Map<Task, () => void>();
 
   // --- waiting
   /**
@@ -353,10 +352,12 @@ export class Scheduler implements TraceContext {
   /** Callers outside whose task will never end, because the box has stopped, learn why. */
   settleHalted(): void {
     if (this.halted === undefined) return;
-    for (const [task, settle] of this.#calls) {
+    for (const task of this.#tasks.values()) {
+      const { settle } = task;
+      if (settle === undefined) continue;
       task.failed = true;
       task.error = new BoxHalted(this.halted);
-      this.#calls.delete(task);
+      task.settle = undefined;
       settle();
     }
   }
@@ -431,9 +432,9 @@ export class Scheduler implements TraceContext {
 
   #ended(task: Task): void {
     task.co = undefined;
-    const settle = this.#calls.get(task);
+    const { settle } = task;
     if (settle !== undefined) {
-      this.#calls.delete(task);
+      task.settle = undefined;
       task.state = 'parked';
       settle();
       return;

@@ -93,6 +93,8 @@ export class Task {
   result: unknown;
   error: unknown;
   failed = false;
+  /** Tells who called from outside, and was given a promise, that the call has ended. */
+  settle: (() => void) | undefined;
   /** True for a task that only runs what `Scheduler.call` gives it, one call after the other. */
   readonly isCalled: boolean;
   readonly #done: (() => void)[] = [];

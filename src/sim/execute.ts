@@ -22,22 +22,26 @@ export interface Execution {
   readonly policy: Policy;
 }
 
-export interface TraceOptions {
+/** Who looks on while a schedule runs. */
+export interface Watch {
   readonly level: TraceLevel;
   /** Events that are kept. */
   readonly capacity: number;
+  /** Called when the box has booted, before the scenario starts. */
+  readonly begin: (box: Box) => void;
 }
 
 /** What one schedule showed. */
 export interface Verdict {
   readonly box: Box;
+  /** As ReplayPolicy takes them. */
   readonly choices: readonly number[];
   readonly complaint: Complaint | undefined;
 }
 
-const UNTRACED: TraceOptions = { level: 'off', capacity: NO_EVENTS };
+const UNWATCHED: Watch = { level: 'off', capacity: NO_EVENTS, begin: () => {} };
 
-export function execute(host: Host, run: Execution, trace: TraceOptions = UNTRACED): Verdict {
+export function execute(host: Host, run: Execution, watch: Watch = UNWATCHED): Verdict {
   const box = new Box(host, {
     supplicant: 'none',
     board: SMALL,
@@ -45,12 +49,13 @@ export function execute(host: Host, run: Execution, trace: TraceOptions = UNTRAC
     profile: run.profile,
     policy: run.policy,
     seed: BOX_SEED,
-    trace: trace.level,
-    traceCapacity: trace.capacity,
+    trace: watch.level,
+    traceCapacity: watch.capacity,
   });
   try {
     const running = new Run(box);
     const before = heldBy(box);
+    watch.begin(box);
     run.scenario.start(running);
     const complaint = judge(running, before);
     return { box, choices: box.sched.choices, complaint };

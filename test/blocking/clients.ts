@@ -35,11 +35,16 @@ export function* increment(lib: LibTeec, session: TeecSession): Co<boolean> {
 }
 
 /** A call that sleeps in the normal world. */
-export const waiting = (ms: number): Work =>
+export const sleeping = (ms: number): Work =>
   function* (lib, session) {
     const op = operation(TEEC_VALUE_INPUT, { value: { a: ms, b: 0 } });
-    const { result } = yield* lib.invokeCommand(session, CMD.WAIT, op);
-    return result === TEEC_SUCCESS && (yield* increment(lib, session));
+    return (yield* lib.invokeCommand(session, CMD.WAIT, op)).result === TEEC_SUCCESS;
+  };
+
+/** The same, and another call. */
+export const waiting = (ms: number): Work =>
+  function* (lib, session, context) {
+    return (yield* sleeping(ms)(lib, session, context)) && (yield* increment(lib, session));
   };
 
 /** Calls with memory that is registered for them, and with memory that stays. */

@@ -6,18 +6,13 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { SIGKILL } from '../../src/abi/fcntl.ts';
 import { PROFILES, withoutQuirks } from '../../src/index.ts';
 import type { Profile } from '../../src/index.ts';
-import type { Program } from '../../src/linux/process/program.ts';
-import { heldBy, leftBehind } from '../../src/sim/held.ts';
-import type { Held } from '../../src/sim/held.ts';
-import { client, increment } from './clients.ts';
+import { finish, settled } from './after.ts';
 import { SCENARIOS } from './scenarios.ts';
 import type { Scenario } from './scenarios.ts';
 import { ELSEWHERE, SITES } from './sites.ts';
 import { Stage } from './stage.ts';
-import { MANY_UUID } from './tas.ts';
 
 /** Schedules of each scenario that are looked at; 0 is first come, first served. */
 const SEEDS = Array.from(
@@ -26,7 +21,6 @@ const SEEDS = Array.from(
 );
 /** Kills at each site. */
 const KILLS = 3;
-const PRIVILEGED = '/dev/teepriv0';
 
 /** Where a site is reached. */
 interface Way {
@@ -38,65 +32,6 @@ function stageOf(profile: Profile, { scenario, seed }: Way, killAt?: string): St
   const stage = new Stage(profile, scenario.options?.() ?? {}, seed, killAt);
   scenario.start(stage);
   return stage;
-}
-
-/** A supplicant, where there is none, and a client whose call must work. */
-function comeAfter(stage: Stage): Program {
-  const { box } = stage;
-  const served = box.kernel.openFiles().some(({ file }) => file.path === PRIVILEGED);
-  if (!served) box.startSupplicant();
-  return stage.client('after', client(MANY_UUID, increment));
-}
-
-function settled(stage: Stage): void {
-  stage.run.settle();
-  const { halted } = stage.box;
-  assert.equal(halted, undefined, halted?.text);
-}
-
-/** Everybody but the victim must have ended well. */
-function assertUnharmed({ programs, victim }: Stage): void {
-  for (const { process } of programs) {
-    if (process === victim?.process) {
-      assert.deepEqual(process.exitStatus, { kind: 'killed', signal: SIGKILL });
-    } else if (process.name !== 'tee-supplicant') {
-      assert.deepEqual(process.exitStatus, { kind: 'exited', code: 0 }, process.name);
-    }
-  }
-}
-
-/** Kills everybody and unbinds the driver: what is held then is held by nobody. */
-function emptied(stage: Stage, { removes = false }: Scenario): Held {
-  const { kernel, optee } = stage.box;
-  for (const { pid } of kernel.processes.alive) kernel.processes.kill(pid, SIGKILL);
-  settled(stage);
-  if (!removes) stage.run.kernelTask('modprobe -r optee', optee.remove());
-  settled(stage);
-  return heldBy(stage.box);
-}
-
-/** What a box holds on which nothing has ever happened. */
-const untouched = new Map<string, Held>();
-function untouchedBox(profile: Profile, scenario: Scenario): Held {
-  const key = `${profile.name}: ${scenario.name}`;
-  let held = untouched.get(key);
-  if (held === undefined) {
-    const stage = new Stage(profile, scenario.options?.() ?? {}, 0);
-    held = emptied(stage, { ...scenario, removes: false });
-    untouched.set(key, held);
-  }
-  return held;
-}
-
-/** From the first rest to an empty system. */
-function finish(stage: Stage, scenario: Scenario): void {
-  if (scenario.removes !== true) {
-    comeAfter(stage);
-    settled(stage);
-  }
-  assertUnharmed(stage);
-  const held = emptied(stage, scenario);
-  assert.deepEqual(leftBehind(untouchedBox(stage.box.profile, scenario), held), []);
 }
 
 const profiles = Object.values(PROFILES).map(withoutQuirks);

@@ -1,5 +1,4 @@
 /** What goes on when somebody is killed: together the scenarios reach every wait site of the TEE. */
-import type { BoxOptions } from '../../src/box/box.ts';
 import {
   TEEC_ERROR_COMMUNICATION,
   TEEC_ERROR_ITEM_NOT_FOUND,
@@ -7,16 +6,14 @@ import {
   TEEC_ERROR_SECURITY,
 } from '../../src/abi/gp.ts';
 import { MemoryStore } from '../../src/host/memory-store.ts';
+import type { Ending } from './after.ts';
 import { client, holding, increment, refused, sharing, threads, waiting } from './clients.ts';
 import type { Stage } from './stage.ts';
 import { MANY_UUID, MISSING_UUID, ONE_UUID } from './tas.ts';
 
-export interface Scenario {
+export interface Scenario extends Ending {
   readonly name: string;
-  readonly options?: () => BoxOptions;
   start(stage: Stage): void;
-  /** The driver is gone in the end: nobody can open a device any more. */
-  readonly removes?: boolean;
 }
 
 const MS = 1_000_000;

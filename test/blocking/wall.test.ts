@@ -91,8 +91,8 @@ interface Moment {
   readonly title: string;
   readonly hook: 'enter' | 'ask' | 'answer' | 'leave';
   /**
-   * The kernel trusts the secure world: a cookie that it takes for a pointer ends it, as it would
-   * end Linux. The secure world trusts nobody.
+   * The kernel trusts the secure world, and what it handed out itself: a cookie that it takes for a
+   * pointer ends it, as it would end Linux. The secure world trusts nobody.
    */
   readonly mayOops: boolean;
 }
@@ -100,7 +100,7 @@ interface Moment {
 const MOMENTS: readonly Moment[] = [
   { title: 'a call on its way in', hook: 'enter', mayOops: false },
   { title: 'an RPC on its way out', hook: 'ask', mayOops: true },
-  { title: 'an answer on its way in', hook: 'answer', mayOops: false },
+  { title: 'an answer on its way in', hook: 'answer', mayOops: true },
   { title: 'a call on its way out', hook: 'leave', mayOops: true },
 ];
 

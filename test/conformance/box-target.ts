@@ -7,6 +7,7 @@ import random from '../../examples/random/ta.ts';
 import { O_RDONLY, O_RDWR } from '../../src/abi/fcntl.ts';
 import { va } from '../../src/machine/address.ts';
 import type { Program } from '../../src/linux/process/program.ts';
+import type { OpteeOsConfig } from '../../src/optee-os/config.ts';
 import type { Co } from '../../src/sched/task.ts';
 import probe from './probe-ta.ts';
 import { Puppet } from './puppet.ts';
@@ -73,10 +74,10 @@ export class BoxTarget implements TeeTarget {
   readonly privileged = '/dev/teepriv0';
   readonly box: Box;
 
-  constructor(profile: Profile) {
+  constructor(profile: Profile, config: Partial<OpteeOsConfig> = {}) {
     const tas = Object.entries(TAS).map(([name, ta]) => taImageOf(ta, name));
     const nodeAccess = () => ({ mode: 0o666, uid: 0, gid: 0 });
-    this.box = boot({ profile, tas, supplicant: 'none', nodeAccess });
+    this.box = boot({ profile, config, tas, supplicant: 'none', nodeAccess });
   }
 
   get name(): string {
@@ -107,8 +108,17 @@ export class BoxTarget implements TeeTarget {
     return text;
   }
 
+  /** Resolves when nothing in the box can go on by itself. */
+  async rest(): Promise<void> {
+    const { sched } = this.box;
+    do {
+      await this.box.settle();
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (sched.halted === undefined && (sched.runnable || sched.awaited !== undefined));
+  }
+
   async leftovers(): Promise<readonly string[]> {
-    await this.box.settle();
+    await this.rest();
     const { halted } = this.box;
     const leaks = this.box.leaks().map(({ what, count, owner }) => `${what}: ${count} (${owner})`);
     return halted === undefined ? leaks : [`${halted.kind}: ${halted.text}`, ...leaks];

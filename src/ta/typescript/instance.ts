@@ -119,7 +119,7 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   #leave(returned: unknown, session: number, params: TaParams | undefined): number {
     const entry = this.#running;
     if (this.#fatal !== undefined) throw this.#fatal;
-    const result = NO_RESULT.has(entry) ? TEE_SUCCESS : teeResult(returned);
+    const result = hasNoResult(entry) ? TEE_SUCCESS : teeResult(returned);
     if (this.#types !== 0) this.entry.store(params!);
     if (isEnd(entry, result)) this.#sessions.delete(session);
     return result;
@@ -217,10 +217,8 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
 }
 
 /** Entries that return nothing in C. */
-const NO_RESULT: ReadonlySet<TaEntry> = new Set<TaEntry>([
-  'TA_CloseSessionEntryPoint',
-  'TA_DestroyEntryPoint',
-]);
+const hasNoResult = (entry: TaEntry): boolean =>
+  entry === 'TA_CloseSessionEntryPoint' || entry === 'TA_DestroyEntryPoint';
 
 /** Whether an entry was the last one of its session. */
 function isEnd(entry: TaEntry, result: number): boolean {

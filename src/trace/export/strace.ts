@@ -2,7 +2,7 @@
  * TEE ioctls as strace prints ioctls, with their fields decoded: `pid`, fd with its path, command,
  * the argument's fields by their upstream names, parameters by their kinds, result with its errno.
  */
-import { formatErrno } from '../../abi/errno.ts';
+import { errnoMeaning, errnoName } from '../../abi/errno.ts';
 import { TEEC_ORIGIN, formatResult } from '../../abi/gp.ts';
 import { nameOf } from '../../abi/layout.ts';
 import type { StructInfo } from '../../abi/layout.ts';
@@ -111,7 +111,9 @@ function param(view: DataView, at: number): string {
 }
 
 const returnText = (result: number): string =>
-  result < 0 ? `-1 ${formatErrno(result)}` : `${result}`;
+  result < 0
+    ? `-1 ${errnoName(-result) ?? -result} (${errnoMeaning(-result) ?? 'Unknown error'})`
+    : `${result}`;
 
 interface OpenCall {
   readonly head: string;
