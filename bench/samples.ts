@@ -13,16 +13,16 @@ export interface Work {
 }
 
 export interface TimingOptions {
-  /** Wall-clock time of all works together, milliseconds. */
+  /** Wall-clock time of all works together after their warm-up, milliseconds. */
   readonly ms?: number;
 }
 
 /** Microseconds of one operation: one sample a batch. */
 export type Samples = readonly number[];
 
-const DEFAULT_MS = 1200;
-/** The part of the time that is warm-up. */
-const WARM_UP = 0.25;
+const DEFAULT_MS = 1000;
+/** So often done, and for so long, the longest path has been compiled for good; or given up on. */
+const WARM_UP = { operations: 20_000, leastMs: 100, mostMs: 1000 } as const;
 const BATCH_MS = 0.5;
 const FEWEST_BATCHES = 5;
 
@@ -46,10 +46,8 @@ export async function inTurns(
   { ms = DEFAULT_MS }: TimingOptions = {},
 ): Promise<readonly Samples[]> {
   const entries = works.map((entry) => ({ entry, times: 1, samples: [] as number[] }));
-  for (const subject of entries) {
-    subject.times = await warmUp(subject.entry, (ms * WARM_UP) / works.length);
-  }
-  const end = performance.now() + ms * (1 - WARM_UP);
+  for (const subject of entries) subject.times = await warmUp(subject.entry);
+  const end = performance.now() + ms;
   for (let batch = 0; batch < FEWEST_BATCHES || performance.now() < end; batch++) {
     for (const { entry, times, samples } of entries) {
       samples.push((1000 * (await timed(entry, times))) / times);
@@ -63,16 +61,17 @@ export async function inTurns(
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Runs a work until it is compiled. @returns how often it is to be done in a batch. */
-async function warmUp(entry: Work, ms: number): Promise<number> {
-  const end = performance.now() + ms;
+async function warmUp(entry: Work): Promise<number> {
+  const start = performance.now();
   let times = 1;
-  for (;;) {
+  for (let done = 0; ; done += times) {
     const took = await timed(entry, times);
     await turn();
+    const ms = performance.now() - start;
+    const warm = done >= WARM_UP.operations && ms >= WARM_UP.leastMs;
+    if (warm || ms >= WARM_UP.mostMs) return fastest(entry, times);
     if (took < BATCH_MS) times *= 2;
-    if (performance.now() >= end && took >= BATCH_MS / 2) break;
   }
-  return fastest(entry, times);
 }
 
 /** Batches of compiled code may have become too short, or were too long when it was not yet. */

@@ -77,6 +77,7 @@ export class SmcConduit {
 
   #callOn(cpu: Cpu, regs: SmcRegs): Co<void> | undefined {
     const { trace } = this.#sched;
+    const call = regs[0]!;
     if (trace.worlds) trace.emit('linux', 'smc.call', { regs: [...regs.subarray(0, 8)] });
     let rest: Co<void> | undefined;
     try {
@@ -85,19 +86,21 @@ export class SmcConduit {
     } finally {
       if (rest === undefined) this.#left(cpu);
     }
-    if (rest !== undefined) return this.#goOn(cpu, regs, rest);
-    if (trace.worlds) trace.emit('linux', 'smc.return', { regs: [...regs.subarray(0, 8)] });
+    if (rest !== undefined) return this.#goOn(cpu, regs, call, rest);
+    if (trace.worlds)
+      trace.emit('linux', 'smc.return', { call, regs: [...regs.subarray(0, 8)] });
     return undefined;
   }
 
-  *#goOn(cpu: Cpu, regs: SmcRegs, rest: Co<void>): Co<void> {
+  *#goOn(cpu: Cpu, regs: SmcRegs, call: number, rest: Co<void>): Co<void> {
     const { trace } = this.#sched;
     try {
       yield* rest;
     } finally {
       this.#left(cpu);
     }
-    if (trace.worlds) trace.emit('linux', 'smc.return', { regs: [...regs.subarray(0, 8)] });
+    if (trace.worlds)
+      trace.emit('linux', 'smc.return', { call, regs: [...regs.subarray(0, 8)] });
   }
 
   #left(cpu: Cpu): void {

@@ -63,7 +63,8 @@ export interface EventArgs {
   pin: { pages: number; delta: number };
   // --- machine
   'smc.call': { regs: readonly number[] };
-  'smc.return': { regs: readonly number[] };
+  /** `call` is the function that was called: results are codes for some, data for others. */
+  'smc.return': { call: number; regs: readonly number[] };
   irq: { line: number; secure: boolean };
   fault: { master: string; address: number; access: 'read' | 'write' };
   // --- secure world
@@ -86,7 +87,6 @@ export interface EventArgs {
   'task.wake': { site: string; status: string };
   // --- everything
   pool: { name: string; used: number; limit: number; unit: string };
-  flow: { step: 'begin' | 'step' | 'end' };
   log: { source: string; level: LogLevel; text: string };
   cause: Cause;
   choice: { label: string; chosen: number; of: number };
@@ -155,7 +155,6 @@ export const EVENT_LEVELS: { readonly [N in EventName]: TraceLevel } = {
   'task.block': 'all',
   'task.wake': 'all',
   pool: 'worlds',
-  flow: 'calls',
   log: 'off',
   cause: 'off',
   choice: 'all',

@@ -18,15 +18,17 @@ const TAS = { helloWorld, random, probe };
 /** More than any file in sysfs holds. */
 const SYSFS_BYTES = 256;
 
-class BoxProcess implements TeeProcess {
+/** A process of a box, with what only those can do. */
+export class BoxProcess implements TeeProcess {
   readonly #puppet: Puppet;
 
   constructor(puppet: Puppet) {
     this.#puppet = puppet;
   }
 
-  open(path: string): Promise<number> {
-    return this.#call(({ sys }) => sys.open(path, O_RDWR));
+  /** @param flags beside O_RDWR. */
+  open(path: string, flags = 0): Promise<number> {
+    return this.#call(({ sys }) => sys.open(path, O_RDWR | flags));
   }
   close(fd: number): Promise<number> {
     return this.#call(({ sys }) => sys.close(fd));
@@ -55,10 +57,16 @@ class BoxProcess implements TeeProcess {
   async poke(at: number, bytes: Uint8Array): Promise<void> {
     this.#puppet.program.memory.write(va(at), bytes);
   }
+  async fork(): Promise<BoxProcess> {
+    return new BoxProcess(await this.#puppet.fork());
+  }
+  exec(): Promise<number> {
+    return this.#call(({ sys }) => sys.execve('exec'));
+  }
   async heir(): Promise<TeeProcess> {
-    const child = await this.#puppet.fork();
-    await child.call(({ sys }) => sys.execve('heir'));
-    return new BoxProcess(child);
+    const child = await this.fork();
+    await child.exec();
+    return child;
   }
   async exit(): Promise<void> {
     await this.#puppet.program.exit();

@@ -9,7 +9,7 @@ import { PTA_DEVICE_UUID } from '../../src/abi/pta.ts';
 import * as abi from '../../src/abi/tee.ts';
 import type { UserParam } from '../../src/linux/tee/testing/params.ts';
 import { BAD_ADDRESS, KERNEL_ADDRESS, outcome } from './caller.ts';
-import type { Outcome } from './caller.ts';
+import type { Caller, Outcome } from './caller.ts';
 import { OFFER, serveOne } from './serve.ts';
 import type { Case, Suite } from './suite.ts';
 import type { Need } from './target.ts';
@@ -42,8 +42,7 @@ const sizes = (...list: (number | bigint)[]) =>
   };
 
 /** Registers nothing, at several addresses. */
-async function registerNothing(c: Case): Promise<Seen> {
-  const { caller, fd } = await c.client();
+async function registerNothing({ caller, fd }: { caller: Caller; fd: number }): Promise<Seen> {
   const at = await caller.map(PAGE);
   const seen: Outcome[] = [];
   for (const addr of [at, 0, at + 1]) {
@@ -177,8 +176,16 @@ export const DIFFERENCES: readonly Difference[] = [
   },
   {
     what: 'SHM_REGISTER of nothing: aligned, NULL, unaligned',
-    observe: registerNothing,
+    observe: async (c) => registerNothing(await c.client()),
     '6.1': ['EINVAL', 'EINVAL', 'registered'],
+    '7.3': ['ENOMEM', 'ENOMEM', 'ENOMEM'],
+    since: [6, 8],
+  },
+  {
+    what: 'SHM_REGISTER of nothing by a supplicant: aligned, NULL, unaligned',
+    needs: ['privileged'],
+    observe: async (c) => registerNothing(await c.supplicant()),
+    '6.1': ['registered', 'registered', 'registered'],
     '7.3': ['ENOMEM', 'ENOMEM', 'ENOMEM'],
     since: [6, 8],
   },

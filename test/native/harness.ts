@@ -76,7 +76,7 @@ export const staticPrograms = join(directory, 'static');
 const noCompiler = await compile(programs);
 
 /** What this machine withholds from native programs, as teebox says it. */
-class Unavailable extends Error {}
+export class Unavailable extends Error {}
 
 /** Compiles the statically linked programs; false when there are no static libraries. */
 export async function compileStatic(): Promise<boolean> {

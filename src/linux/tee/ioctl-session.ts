@@ -19,7 +19,7 @@ import type { UserMemory } from '../mm/user-memory.ts';
 import type { TaskStruct } from '../process/process.ts';
 import { checkLength, noSuchOperation, openArg } from './arg-checks.ts';
 import type { IoctlFrame } from './ioctl-frame.ts';
-import { paramsFromUser, paramsToUser, putMemrefs, syncForCpu } from './params.ts';
+import { paramsFromUser, paramsToUser, putMemrefs, syncForCpu, tryPutMemrefs } from './params.ts';
 import { refuse } from './refuse.ts';
 import type { TeeContext } from './tee-context.ts';
 
@@ -125,7 +125,7 @@ function* waitForInvoke(
 }
 
 function leaveInvoke(ctx: TeeContext, frame: IoctlFrame, rc: number): MaybeCo<number> {
-  if (frame.memrefs > 0) return putAndLeave(ctx, frame, rc);
+  if (frame.memrefs > 0 && !tryPutMemrefs(frame)) return putAndLeave(ctx, frame, rc);
   ctx.teedev.frames.give(frame);
   return rc;
 }

@@ -35,12 +35,12 @@ export function paramsFromUser(
 ): MaybeCo<number> {
   frame.allocParams(count);
   frame.memrefs = 0;
-  const rc = untilMemref(ctx, mm, frame, header, 0);
-  return rc === MEMREF ? fromMemref(ctx, mm, frame, header) : rc;
+  const rc = untilLocked(ctx, mm, frame, header, 0);
+  return rc === MEMREF ? fromLocked(ctx, mm, frame, header) : rc;
 }
 
-/** The parameters from the memref at `frame.next` on. */
-function* fromMemref(
+/** The parameters from the memref at `frame.next` on, for which somebody else holds the lock. */
+function* fromLocked(
   ctx: TeeContext,
   mm: UserMemory,
   frame: IoctlFrame,
@@ -50,19 +50,19 @@ function* fromMemref(
   let rc = MEMREF;
   while (rc === MEMREF) {
     const n = frame.next;
-    const param = frame.params[n]!;
-    if (!mutex.tryLock()) yield* mutex.lock();
-    rc = memrefFromUserLocked(ctx, frame, param, n);
-    mutex.unlock();
+    yield* mutex.lock();
+    rc = memrefFromUserLocked(ctx, frame, n);
     if (kernel.sched.searching) yield* kernel.sched.point();
-    param.shm?.syncForDevice(param.shmOffs, param.size);
-    if (rc === 0) rc = untilMemref(ctx, mm, frame, header, n + 1);
+    if (rc === 0) rc = untilLocked(ctx, mm, frame, header, n + 1);
   }
   return rc;
 }
 
-/** The parameters from the `first` one on: as paramFromUser() of the first that does not give 0. */
-function untilMemref(
+/**
+ * The parameters from the `first` one on: 0, a negative errno, or MEMREF for one that needs a lock
+ * which is not free.
+ */
+function untilLocked(
   ctx: TeeContext,
   mm: UserMemory,
   frame: IoctlFrame,
@@ -70,13 +70,15 @@ function untilMemref(
   first: number,
 ): number {
   const { arg, params } = frame;
+  const { mutex } = ctx.teedev;
   for (let n = first; n < params.length; n++) {
     const at = header + n * PARAM_SIZE;
     if (!arg.has(mm, at + PARAM_SIZE)) return -EFAULT;
     const param = params[n]!;
-    const rc = paramFromUser(ctx, mm, arg.view, at, param, n);
+    let rc = paramFromUser(ctx, mm, arg.view, at, param, n);
     frame.sizes[n] = param.size;
     frame.next = n;
+    if (rc === MEMREF && mutex.tryLock()) rc = memrefFromUserLocked(ctx, frame, n);
     if (rc !== 0) return rc;
   }
   return 0;
@@ -122,12 +124,18 @@ function nullMemref(ctx: TeeContext, n: number): number {
   });
 }
 
-function memrefFromUserLocked(
-  ctx: TeeContext,
-  frame: IoctlFrame,
-  param: TeeParam,
-  n: number,
-): number {
+/** Looks the memory of a memref up, and unlocks. @returns 0 or -EINVAL */
+function memrefFromUserLocked(ctx: TeeContext, frame: IoctlFrame, n: number): number {
+  const param = frame.params[n]!;
+  const rc = getMemory(ctx, param, n);
+  ctx.teedev.mutex.unlock();
+  if (rc !== 0) return rc;
+  frame.memrefs += 1;
+  param.shm?.syncForDevice(param.shmOffs, param.size);
+  return 0;
+}
+
+function getMemory(ctx: TeeContext, param: TeeParam, n: number): number {
   // An id is an int: the upper half of the field does not count.
   const id = param.cLo | 0;
   const shm = shmOfIdLocked(ctx, id);
@@ -143,7 +151,6 @@ function memrefFromUserLocked(
     });
   }
   param.shm = shm.get();
-  frame.memrefs += 1;
   return 0;
 }
 
@@ -180,7 +187,19 @@ export function setLarge(field: U64Field, view: DataView, at: number, value: num
   field.setPair(view, at, value >>> 0, Math.min(Math.floor(value / TWO_32), 0xffff_ffff));
 }
 
-/** Drops the references of memrefs. */
+/** Drops the references of memrefs; false when one needs `putMemrefs`. */
+export function tryPutMemrefs(frame: IoctlFrame): boolean {
+  const { params } = frame;
+  for (let n = 0; n < params.length; n++) {
+    const { shm } = params[n]!;
+    if (shm !== null && !shm.tryPut()) return false;
+    params[n]!.shm = null;
+  }
+  frame.memrefs = 0;
+  return true;
+}
+
+/** The same where a reference is the last one, or a choice is wanted. */
 export function* putMemrefs(frame: IoctlFrame): Co<void> {
   const { params } = frame;
   for (let n = 0; n < params.length; n++) {

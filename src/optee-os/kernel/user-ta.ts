@@ -134,12 +134,7 @@ export class UserTaCtx extends TeeTaCtx {
   }
 
   /** user_ta_enter() */
-  #enter(
-    thread: ThreadCtx,
-    session: TeeTaSession,
-    entry: TaEntry,
-    cmd: number,
-  ): MaybeCo<number> {
+  #enter(thread: ThreadCtx, session: TeeTaSession, entry: TaEntry, cmd: number): MaybeCo<number> {
     const refused = this.#begin(thread, session);
     if (refused !== TEE_SUCCESS) {
       session.resetCancel();

@@ -47,7 +47,8 @@ export function ctrAt(
 ): HostCipher {
   const start = addToCounter(counter, Math.floor(bytes / TEE_AES_BLOCK_SIZE));
   const cipher = crypto.aes('ctr', true, key, start);
-  cipher.update(new Uint8Array(bytes % TEE_AES_BLOCK_SIZE));
+  const rest = bytes % TEE_AES_BLOCK_SIZE;
+  if (rest > 0) cipher.update(new Uint8Array(rest));
   return cipher;
 }
 

@@ -6,7 +6,14 @@ import { formatErrno } from '../../abi/errno.ts';
 import { formatResult } from '../../abi/gp.ts';
 import { nameOf } from '../../abi/layout.ts';
 import { OPTEE_RPC_CMD } from '../../abi/optee-rpc.ts';
-import { OPTEE_SMC_CALLS, OPTEE_SMC_RETURN } from '../../abi/optee-smc.ts';
+import {
+  ARM_SMCCC_IS_FAST_CALL,
+  OPTEE_SMC_CALLS,
+  OPTEE_SMC_RETURN,
+  OPTEE_SMC_RETURN_GET_RPC_FUNC,
+  OPTEE_SMC_RETURN_IS_RPC,
+  OPTEE_SMC_RPC_FUNC,
+} from '../../abi/optee-smc.ts';
 import { TEE_IOCTLS } from '../../abi/tee.ts';
 import type { EventArgs, EventName, TraceEvent } from '../events.ts';
 
@@ -14,6 +21,15 @@ const hex = (n: number): string => `0x${(n >>> 0).toString(16)}`;
 const name = (table: Readonly<Record<string, number>>, value: number): string =>
   nameOf(table, value) ?? hex(value);
 const result = (value: number): string => (value < 0 ? formatErrno(value) : `${value}`);
+
+/** Fast calls return data more often than codes; yielding ones a code or an RPC. */
+function smcResult(call: number, value: number): string {
+  if (ARM_SMCCC_IS_FAST_CALL(call)) return hex(value);
+  const rpc = OPTEE_SMC_RETURN_IS_RPC(value);
+  return rpc
+    ? name(OPTEE_SMC_RPC_FUNC, OPTEE_SMC_RETURN_GET_RPC_FUNC(value))
+    : name(OPTEE_SMC_RETURN, value);
+}
 
 /** One phrase an event; events that are missing here print their arguments as they are. */
 const PHRASES: { readonly [N in EventName]?: (args: EventArgs[N]) => string } = {
@@ -38,7 +54,7 @@ const PHRASES: { readonly [N in EventName]?: (args: EventArgs[N]) => string } = 
   'bus.device': (a) => `tee bus: ${a.action} ${a.name}`,
   'smc.call': (a) =>
     `SMC ${name(OPTEE_SMC_CALLS, a.regs[0] ?? 0)} ${a.regs.slice(1, 4).map(hex).join(' ')}`,
-  'smc.return': (a) => `SMC returns ${name(OPTEE_SMC_RETURN, a.regs[0] ?? 0)}`,
+  'smc.return': (a) => `SMC returns ${smcResult(a.call, a.regs[0] ?? 0)}`,
   irq: (a) => `interrupt ${a.line}${a.secure ? ' (secure)' : ''}`,
   fault: (a) => `FAULT: ${a.master} may not ${a.access} 0x${a.address.toString(16)}`,
   'thread.alloc': (a) => `thread ${a.thread} starts`,

@@ -68,7 +68,7 @@ const EVENTS: readonly TraceEvent[] = [
   event('client', 7, 'ioctl.enter', { ...CALL, path: '/dev/tee0', arg: 2 ** 47 - 1 }, 5),
   event('linux', 7, 'smc.call', { regs: [0x32000004, 1] }, 5),
   event('secure', 7, 'thread.alloc', { thread: 0 }, 5),
-  event('linux', 7, 'smc.return', { regs: [0] }, 5),
+  event('linux', 7, 'smc.return', { call: 0, regs: [0] }, 5),
   event('linux', 0, 'pool', { name: 'shm', used: 300, limit: 512, unit: 'pages' }),
   event('client', 7, 'ioctl.exit', { ...CALL, result: 0 }, 5),
 ];

@@ -187,7 +187,10 @@ describe('a message that does not lie in its memory', () => {
       const before = box.world.calls.length;
       const last = { shm, offs: shm.size - 32, at: box.kernel.port.at(shm.paddr, 32, 'read') };
       assert.equal(box.run(endOf(ops.doCallWithArg(ctx, last, false))), -EINVAL);
-      assert.equal(box.run(endOf(ops.doCallWithArg(ctx, { ...last, offs: shm.size }, false))), -EINVAL);
+      assert.equal(
+        box.run(endOf(ops.doCallWithArg(ctx, { ...last, offs: shm.size }, false))),
+        -EINVAL,
+      );
       assert.equal(box.world.calls.length, before);
     }
   });

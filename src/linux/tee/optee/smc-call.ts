@@ -2,10 +2,7 @@
  * What one yielding call has on its stack (struct optee_rpc_param, optee_call_ctx and
  * optee_call_waiter in optee_smc_do_call_with_arg()). Objects are used again, one call at a time.
  */
-import {
-  OPTEE_SMC_RETURN_ETHREAD_LIMIT,
-  OPTEE_SMC_RETURN_IS_RPC,
-} from '../../../abi/optee-smc.ts';
+import { OPTEE_SMC_RETURN_ETHREAD_LIMIT, OPTEE_SMC_RETURN_IS_RPC } from '../../../abi/optee-smc.ts';
 import type { Pa } from '../../../machine/address.ts';
 import { smcRegs } from '../../../machine/smc.ts';
 import type { SmcRegs } from '../../../machine/smc.ts';
