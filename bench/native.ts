@@ -20,11 +20,11 @@ export class Workshop {
 
   /** @param source relative to this file. @returns the binary. @throws Unavailable; Error */
   compile(source: string): string {
-    const output = join(this.#directory, basename(source, '.c'));
-    const ran = spawnSync('cc', ['-O2', '-o', output, here(source)], { encoding: 'utf8' });
+    const binary = join(this.#directory, basename(source, '.c'));
+    const ran = spawnSync('cc', ['-O2', '-o', binary, here(source)], { encoding: 'utf8' });
     if (ran.error !== undefined) throw new Unavailable('there is no C compiler (cc)');
     if (ran.status !== 0) throw new Error(ran.stderr);
-    return output;
+    return binary;
   }
 
   [Symbol.dispose](): void {
@@ -36,23 +36,28 @@ export class Workshop {
 export function output(command: readonly string[]): string {
   const [program = '', ...args] = command;
   const ran = spawnSync(program, args, { encoding: 'utf8', timeout: HUNG_MS });
-  const refusal = /native programs cannot run here: .*/.exec(ran.stderr);
-  if (refusal !== null) throw new Unavailable(refusal[0]);
-  if (ran.status !== 0) throw new Error(`${command.join(' ')}: ${ran.stderr || ran.signal}`);
+  if (ran.status !== 0) throw failure(command, ran.stderr || String(ran.error ?? ran.signal));
   return ran.stdout;
 }
 
-/** Milliseconds from the start of a command to the first byte that it prints. */
+/** Milliseconds until a command prints its first byte. @throws Unavailable; Error */
 export async function firstOutputMs(command: readonly string[]): Promise<number> {
   const [program = '', ...args] = command;
   const start = performance.now();
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'], timeout: HUNG_MS });
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  let first: number | undefined;
-  child.stdout.on('data', () => (first ??= performance.now() - start));
-  const code = await ended;
-  if (code !== 0 || first === undefined) throw new Error(`${command.join(' ')}: exit ${code}`);
-  return first;
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: HUNG_MS });
+  let firstMs: number | undefined;
+  child.stdout.on('data', () => (firstMs ??= performance.now() - start));
+  let stderr = '';
+  child.stderr.on('data', (chunk) => (stderr += String(chunk)));
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (code !== 0 || firstMs === undefined) throw failure(command, stderr);
+  return firstMs;
+}
+
+function failure(command: readonly string[], stderr: string): Error {
+  const refusal = /native programs cannot run here: .*/.exec(stderr);
+  if (refusal !== null) return new Unavailable(refusal[0]);
+  return new Error(`${command.join(' ')}: ${stderr}`);
 }
 
 /** What keeps a command on one CPU; undefined without taskset. */

@@ -80,19 +80,18 @@ const roomyBox = (): Box =>
     config: { CFG_CORE_HEAP_SIZE: 24 * MIB },
   });
 
+const REGISTERED_PAGES = 4096;
+
 /** A program that has registered many pages, several times each. */
 class Registrations {
-  static readonly #PAGES = 4096;
   readonly #noop: NoopClient;
   readonly #buffer: Va;
   #next = 0;
 
   constructor(box: Box, count: number) {
     this.#noop = new NoopClient(box, { nofile: 2 * count });
-    this.#buffer = this.#noop.client.program.memory.memalign(
-      PAGE_SIZE,
-      Registrations.#PAGES * PAGE_SIZE,
-    );
+    const { memory } = this.#noop.client.program;
+    this.#buffer = memory.memalign(PAGE_SIZE, REGISTERED_PAGES * PAGE_SIZE);
     for (let n = 0; n < count; n++) this.#register();
   }
 
@@ -104,7 +103,7 @@ class Registrations {
   #register(): TeecSharedMemory {
     const { client, context } = this.#noop;
     const at = va(this.#buffer + this.#next * PAGE_SIZE);
-    this.#next = (this.#next + 1) % Registrations.#PAGES;
+    this.#next = (this.#next + 1) % REGISTERED_PAGES;
     const shm = new TeecSharedMemory(INOUT, PAGE_SIZE, at);
     check('TEEC_RegisterSharedMemory', now(client.TEEC_RegisterSharedMemory(context, shm)));
     return shm;

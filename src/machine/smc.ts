@@ -10,6 +10,12 @@ import { WaitQueue } from '../sched/wait.ts';
 /** Registers w0–w17 of a call; SMC32 calls use the first eight, FF-A up to eighteen. */
 export const SMC_REGISTERS = 18;
 
+/**
+ * Virtual time of an SMC, so that a secure world which waits by asking again and again comes to an
+ * end in a seeded run. It says nothing about hardware.
+ */
+const SMC_NS = 10_000;
+
 export type SmcRegs = Uint32Array;
 
 export const smcRegs = (...values: number[]): SmcRegs => {
@@ -87,8 +93,7 @@ export class SmcConduit {
       if (rest === undefined) this.#left(cpu);
     }
     if (rest !== undefined) return this.#goOn(cpu, regs, call, rest);
-    if (trace.worlds)
-      trace.emit('linux', 'smc.return', { call, regs: [...regs.subarray(0, 8)] });
+    if (trace.worlds) trace.emit('linux', 'smc.return', { call, regs: [...regs.subarray(0, 8)] });
     return undefined;
   }
 
@@ -99,12 +104,13 @@ export class SmcConduit {
     } finally {
       this.#left(cpu);
     }
-    if (trace.worlds)
-      trace.emit('linux', 'smc.return', { call, regs: [...regs.subarray(0, 8)] });
+    if (trace.worlds) trace.emit('linux', 'smc.return', { call, regs: [...regs.subarray(0, 8)] });
   }
 
   #left(cpu: Cpu): void {
     cpu.secure = false;
+    const { clock } = this.#sched;
+    if (!clock.live) clock.advanceTo(clock.nowNs() + SMC_NS);
     if (this.#free.length > 0) this.#free.wakeOne();
     this.#leave(cpu);
   }

@@ -76,7 +76,7 @@ export class Run {
   // --- what goes wrong
   /** Somebody, or nobody, is killed at some moment. */
   killSomebody(victims: readonly Program[]): void {
-    const victim = [undefined, ...victims][this.choose(victims.length + 1, 'kill')];
+    const victim = this.oneOf([undefined, ...victims], 'kill');
     if (victim === undefined) return;
     const { kernel } = this.box;
     this.#fault(`kill ${victim.process.name}`, function* () {
@@ -86,9 +86,9 @@ export class Run {
 
   /** Perhaps a pool of the secure world is full for a while. */
   fillPool(): void {
-    const [name, take] =
-      [undefined, undefined, ...POOLS][this.choose(POOLS.length + 2, 'pool')] ?? [];
-    if (take === undefined) return;
+    const pool = this.oneOf([undefined, undefined, ...POOLS], 'pool to fill');
+    if (pool === undefined) return;
+    const [name, take] = pool;
     const { box } = this;
     const wait = (): Co<void> => this.#delay(`free the ${name}`);
     this.#fault(`fill the ${name}`, function* () {

@@ -12,7 +12,7 @@ export interface QuirkCase {
   /** What happens, in a few words. */
   readonly shows: string;
   /** On a box of its own. */
-  observe(profile: Profile): Promise<unknown> | unknown;
+  observe(profile: Profile): unknown;
   readonly on: unknown;
   readonly off: unknown;
   /** Profiles in which the bug cannot be met, and why. */

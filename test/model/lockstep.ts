@@ -23,8 +23,11 @@ import { Caller } from '../conformance/caller.ts';
 import type { Reply } from '../conformance/caller.ts';
 import { Puppet } from '../conformance/puppet.ts';
 import { MODEL_UUID, modelTa } from './model-ta.ts';
-import { Model, PAGE, REGION } from './model.ts';
-import type { Asker, KernelFacts, ModelProcess, Param, SessionAnswer } from './model.ts';
+import { Model, REGION } from './model.ts';
+import type { Asker, KernelFacts, SessionAnswer } from './model.ts';
+import type { Param } from './params.ts';
+import { PAGE } from './state.ts';
+import type { ModelProcess } from './state.ts';
 
 const host = withOneRam(nodeHost());
 const RW = PROT_READ | PROT_WRITE;
@@ -52,7 +55,8 @@ export interface Twin {
 interface AskerTwin {
   readonly model: Asker;
   readonly real: BoxProcess;
-  readonly opening: Promise<Reply>;
+  /** What it was told, once it was. */
+  reply: Reply | undefined;
 }
 
 export class Lockstep {
@@ -197,10 +201,13 @@ export class Lockstep {
     const fd = await real.open(PATHS.client);
     // TAs of one UUID would be looked for once.
     const uuid = `deadbeef-0000-0000-0000-${String(++this.#asked).padStart(12, '0')}`;
-    const opening = caller.openSession(fd, { uuid });
-    opening.catch(() => {});
+    const asker: AskerTwin = { model: this.model.ask(), real, reply: undefined };
+    this.askers.push(asker);
+    caller.openSession(fd, { uuid }).then(
+      (reply) => (asker.reply = reply),
+      () => {},
+    );
     await this.#rest();
-    this.askers.push({ model: this.model.ask(), real, opening });
   }
 
   async killAsker(n: number): Promise<void> {
@@ -252,8 +259,10 @@ export class Lockstep {
   async #hearAnswers(): Promise<void> {
     const answered = this.askers.filter(({ model }) => model.answer !== undefined);
     this.askers = this.askers.filter(({ model }) => model.answer === undefined);
-    for (const { model, real, opening } of answered) {
-      sameReply(await opening, model.answer!, [], 'an OPEN_SESSION that waited');
+    if (answered.length > 0) await this.#rest();
+    for (const { model, real, reply } of answered) {
+      assert.ok(reply !== undefined, 'an OPEN_SESSION waits that should have been answered');
+      sameReply(reply, model.answer!, [], 'an OPEN_SESSION that waited');
       await real.exit();
     }
   }

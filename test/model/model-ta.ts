@@ -14,7 +14,7 @@ import { TA_FLAG_MULTI_SESSION, TA_FLAG_SINGLE_INSTANCE } from '../../src/abi/ta
 import { testTa } from '../../src/optee-os/testing/test-ta.ts';
 import type { TestCall } from '../../src/optee-os/testing/test-ta.ts';
 import type { Co } from '../../src/sched/task.ts';
-import { MODEL_CMD } from './model.ts';
+import { MODEL_CMD } from './params.ts';
 
 export const MODEL_UUID = '0d2f4c11-3a5b-4d0e-8c7d-9a1b2c3d4e5f';
 

@@ -1,7 +1,7 @@
 /**
- * What the TEE driver promises to programs, as a state machine: who holds what, and what each call
- * must answer. It knows the numbers of the ABI and nothing of the code under test; upstream's bugs
- * are not in it.
+ * What the TEE driver promises to programs, as a state machine: who holds what (`state.ts`), and what
+ * each call must answer. It knows the numbers of the ABI and nothing of the code under test;
+ * upstream's bugs are not in it.
  */
 import {
   EBADF,
@@ -11,21 +11,31 @@ import {
   ENODEV,
   ENOENT,
   ENOMEM,
-  ENOTTY,
   EPERM,
 } from '../../src/abi/errno.ts';
 import {
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_COMMUNICATION,
-  TEE_ERROR_NOT_SUPPORTED,
-  TEE_ERROR_SHORT_BUFFER,
   TEE_ORIGIN_TEE,
   TEE_ORIGIN_TRUSTED_APP,
   TEE_SUCCESS,
 } from '../../src/abi/gp.ts';
 import * as abi from '../../src/abi/tee.ts';
-
-export const PAGE = 4096;
+import { NO_COMMAND, hasNoPage, isMeta, paramsError, runTa, unanswered } from './params.ts';
+import type { Param } from './params.ts';
+import {
+  Context,
+  Device,
+  ModelProcess,
+  OpenFile,
+  PAGE,
+  Shm,
+  clientOf,
+  contextOf,
+  install,
+  lowestFree,
+} from './state.ts';
+import type { DeviceName, Extent } from './state.ts';
 
 /** How a kernel differs from others, as far as the model meets it. */
 export interface KernelFacts {
@@ -37,14 +47,6 @@ export interface KernelFacts {
   readonly registersNothing: boolean;
 }
 
-/** Commands of the TA that the model knows. */
-export const MODEL_CMD = {
-  /** Values inout: a + 1; values out: 7 and 8; memory stays as it is. */
-  PLAIN: 0,
-  /** Memory that comes back: a byte more is needed. */
-  SHORT: 1,
-} as const;
-
 /** Memory of each process, in pages of a region: what it may do with them. */
 export const REGION = ['rw', 'rw', 'rw', 'rw', 'ro', 'rw', 'none', 'rw', 'none', 'none'] as const;
 
@@ -53,15 +55,17 @@ const MOST_OPEN = 4;
 const MOST_INVOKE = 6;
 const MOST_TEE = 4;
 const LARGEST_BLOCK = 4 << 20;
-const TWO_32 = 2n ** 32n;
-const MASK_32 = TWO_32 - 1n;
 
-export interface Param {
-  readonly attr: number;
-  readonly a: bigint;
-  readonly b: bigint;
-  readonly c: bigint;
-}
+/** The TA cannot be entered. The origin is what the session's last call left there. */
+const UNMAPPED = {
+  rc: 0,
+  ret: TEE_ERROR_BAD_PARAMETERS,
+  origin: TEE_ORIGIN_TRUSTED_APP,
+  session: 0,
+} as const;
+
+/** Parameters of the request that a client makes by opening a session: UUID and file. */
+const LOAD_TA_PARAMS = 2;
 
 /** What a session call answers. Without `ret` the argument stays as it was. */
 export interface SessionAnswer {
@@ -77,64 +81,6 @@ export interface ShmAnswer {
   readonly rc: number;
   readonly id?: number;
   readonly size?: number;
-}
-
-export type DeviceName = 'client' | 'supplicant';
-
-/** Shared memory ids in use, by device. */
-class Device {
-  readonly name: DeviceName;
-  readonly ids = new Set<number>();
-
-  constructor(name: DeviceName) {
-    this.name = name;
-  }
-}
-
-/** An open device. */
-class Context {
-  readonly device: Device;
-  readonly sessions = new Set<number>();
-  readonly shms = new Map<number, Shm>();
-  closed = false;
-
-  constructor(device: Device) {
-    this.device = device;
-  }
-}
-
-class Shm {
-  readonly ctx: Context;
-  readonly id: number;
-  readonly size: number;
-  readonly mappable: boolean;
-
-  constructor(ctx: Context, id: number, size: number, mappable: boolean) {
-    this.ctx = ctx;
-    this.id = id;
-    this.size = size;
-    this.mappable = mappable;
-  }
-}
-
-/** An open file: fds of several processes, and mappings, may refer to it. */
-class OpenFile {
-  readonly of: Context | Shm;
-  refs = 0;
-
-  constructor(of: Context | Shm) {
-    this.of = of;
-  }
-}
-
-interface Descriptor {
-  readonly file: OpenFile;
-  readonly cloexec: boolean;
-}
-
-export class ModelProcess {
-  readonly fds = new Map<number, Descriptor>();
-  readonly mappings: OpenFile[] = [];
 }
 
 /** A client that waits for a TA that nobody has. */
@@ -169,6 +115,10 @@ export class Model {
   get openSessions(): number {
     return this.#sessions.length;
   }
+  /** Ids that an answer may name. */
+  get requestIds(): readonly number[] {
+    return [...this.#requests.keys()];
+  }
 
   // --- files
   open(process: ModelProcess, name: DeviceName, cloexec: boolean): number {
@@ -198,8 +148,9 @@ export class Model {
     if (pages === 0) return -EINVAL;
     const { file } = found;
     if (!(file.of instanceof Shm)) return -ENODEV;
-    const available = Math.floor(file.of.size / PAGE);
-    if (!file.of.mappable || offsetPages + pages > available) return -EINVAL;
+    const { size, mappable } = file.of.extent;
+    const available = Math.floor(size / PAGE);
+    if (!mappable || offsetPages + pages > available) return -EINVAL;
     file.refs += 1;
     process.mappings.push(file);
     return 0;
@@ -244,7 +195,7 @@ export class Model {
     if (size > BigInt(LARGEST_BLOCK)) return { rc: -ENOMEM };
     const pages = Math.ceil(Number(size) / PAGE);
     const given = this.#facts.powerOfTwo ? 2 ** Math.ceil(Math.log2(pages)) : pages;
-    return this.#share(process, ctx, given * PAGE, true);
+    return this.#share(process, ctx, { size: given * PAGE, offset: 0, mappable: true });
   }
 
   /** @param at bytes from the start of the region. */
@@ -265,7 +216,7 @@ export class Model {
     const pages = Array.from({ length: last - first }, (_, n) => REGION[first + n]);
     if (pages[0] !== 'rw') return { rc: -EFAULT };
     if (pages.some((page) => page !== 'rw')) return { rc: -ENOMEM };
-    return this.#share(process, ctx, length, false);
+    return this.#share(process, ctx, { size: length, offset: at % PAGE, mappable: false });
   }
 
   /** Registering a mapping of shared memory. */
@@ -289,9 +240,11 @@ export class Model {
       return { rc: -EPERM };
     if (params.length > MOST_OPEN || login > abi.TEE_IOCTL_LOGIN_USER) return { rc: -EINVAL };
     if (params.some(isMeta)) return { rc: -EINVAL };
+    const { out } = runTa(NO_COMMAND, params);
+    if (params.some((param) => hasNoPage(ctx, param)))
+      return { ...UNMAPPED, origin: 0, params: out };
     const session = this.#newSession();
     ctx.sessions.add(session);
-    const { out } = runTa(OPENS, params);
     return { rc: 0, ret: TEE_SUCCESS, origin: TEE_ORIGIN_TRUSTED_APP, session, params: out };
   }
 
@@ -311,6 +264,9 @@ export class Model {
     if (params.length > MOST_TEE) {
       const ret = TEE_ERROR_BAD_PARAMETERS;
       return { rc: 0, ret, origin: TEE_ORIGIN_TEE, session, params: params.map(unanswered) };
+    }
+    if (params.some((param) => hasNoPage(ctx, param))) {
+      return { ...UNMAPPED, session, params: runTa(NO_COMMAND, params).out };
     }
     const { ret, out } = runTa(func, params);
     return { rc: 0, ret, origin: TEE_ORIGIN_TRUSTED_APP, session, params: out };
@@ -398,16 +354,16 @@ export class Model {
   /** The driver refuses a buffer without pages, but looks at no buffer of a supplicant's. */
   #registerNoPages(process: ModelProcess, ctx: Context): ShmAnswer {
     if (ctx.device.name === 'client') return { rc: -EINVAL };
-    return this.#share(process, ctx, 0, false);
+    return this.#share(process, ctx, { size: 0, offset: 0, mappable: false });
   }
 
-  #share(process: ModelProcess, ctx: Context, size: number, mappable: boolean): ShmAnswer {
+  #share(process: ModelProcess, ctx: Context, extent: Extent): ShmAnswer {
     const { ids } = ctx.device;
     const id = lowestFree((taken) => ids.has(taken));
     ids.add(id);
-    const shm = new Shm(ctx, id, size, mappable);
+    const shm = new Shm(ctx, id, extent);
     ctx.shms.set(id, shm);
-    return { rc: install(process, new OpenFile(shm), false), id, size };
+    return { rc: install(process, new OpenFile(shm), false), id, size: extent.size };
   }
 
   /** One more than the last that was opened and is there. */
@@ -451,104 +407,4 @@ export class Model {
     for (const session of ctx.sessions) this.#forgetSession(session);
     ctx.sessions.clear();
   }
-}
-
-/** Parameters of the request that a client makes by opening a session: UUID and file. */
-const LOAD_TA_PARAMS = 2;
-
-function install(process: ModelProcess, file: OpenFile, cloexec: boolean): number {
-  const fd = lowestFree((taken) => process.fds.has(taken), 0);
-  file.refs += 1;
-  process.fds.set(fd, { file, cloexec });
-  return fd;
-}
-
-function lowestFree(isTaken: (id: number) => boolean, from = 1): number {
-  let id = from;
-  while (isTaken(id)) id += 1;
-  return id;
-}
-
-/** The context behind an fd, for an ioctl. */
-function contextOf(process: ModelProcess, fd: number): Context | number {
-  const found = process.fds.get(fd);
-  if (found === undefined) return -EBADF;
-  return found.file.of instanceof Context ? found.file.of : -ENOTTY;
-}
-
-function clientOf(process: ModelProcess, fd: number): Context | number {
-  const ctx = contextOf(process, fd);
-  return typeof ctx === 'number' || ctx.device.name === 'client' ? ctx : -EINVAL;
-}
-
-const typeOf = ({ attr }: Param): number => attr & abi.TEE_IOCTL_PARAM_ATTR_TYPE_MASK;
-const isMeta = ({ attr }: Param): boolean => (attr & abi.TEE_IOCTL_PARAM_ATTR_META) !== 0;
-const isMemref = (param: Param): boolean =>
-  typeOf(param) >= abi.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INPUT &&
-  typeOf(param) <= abi.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INOUT;
-
-/** What the kernel's core says to parameters; the driver refuses META ones later. */
-function paramsError(ctx: Context, params: readonly Param[]): number {
-  for (const param of params) {
-    if (typeOf(param) === UNKNOWN_TYPE) return -EINVAL;
-    if (!isMemref(param) || param.c === abi.TEE_MEMREF_NULL) continue;
-    const shm = ctx.shms.get(Number(BigInt.asIntN(32, param.c)));
-    if (shm === undefined || param.a + param.b > BigInt(shm.size)) return -EINVAL;
-  }
-  return 0;
-}
-
-/** No command: the TA looks at no parameter when a session is opened. */
-const OPENS = -1;
-/** The one type number that was never given out. */
-const UNKNOWN_TYPE = 4;
-
-type Answer = (param: Param, func: number) => Param;
-
-const asIs: Answer = (param) => param;
-
-/** What comes back of each type of parameter. */
-const ANSWERS: ReadonlyMap<number, Answer> = new Map<number, Answer>([
-  [abi.TEE_IOCTL_PARAM_ATTR_TYPE_NONE, asIs],
-  [abi.TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INPUT, asIs],
-  [abi.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INPUT, asIs],
-  [
-    abi.TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_OUTPUT,
-    (param, func) => {
-      const isPlain = func === MODEL_CMD.PLAIN;
-      return { ...param, a: isPlain ? 7n : 0n, b: isPlain ? 8n : 0n, c: 0n };
-    },
-  ],
-  [
-    abi.TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INOUT,
-    (param, func) => {
-      const added = func === MODEL_CMD.PLAIN ? 1n : 0n;
-      return { ...param, a: (param.a + added) & MASK_32, b: param.b & MASK_32 };
-    },
-  ],
-  [abi.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_OUTPUT, memoryAnswer],
-  [abi.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INOUT, memoryAnswer],
-]);
-
-/** NULL has no size, whatever the client says. */
-function memoryAnswer(param: Param, func: number): Param {
-  const size = param.c === abi.TEE_MEMREF_NULL ? 0n : param.b;
-  return { ...param, b: func === MODEL_CMD.SHORT ? size + 1n : size };
-}
-
-const RESULTS: ReadonlyMap<number, number> = new Map([
-  [MODEL_CMD.PLAIN, TEE_SUCCESS],
-  [MODEL_CMD.SHORT, TEE_ERROR_SHORT_BUFFER],
-]);
-
-function runTa(func: number, params: readonly Param[]): { ret: number; out: readonly Param[] } {
-  const out = params.map((param) => ANSWERS.get(typeOf(param))!(param, func));
-  return { ret: RESULTS.get(func) ?? TEE_ERROR_NOT_SUPPORTED, out };
-}
-
-/** A parameter that the TEE refused with all others: outputs come back as the kernel sent them. */
-function unanswered(param: Param): Param {
-  return typeOf(param) === abi.TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_OUTPUT
-    ? { ...param, a: 0n, b: 0n, c: 0n }
-    : param;
 }

@@ -3,6 +3,10 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'node:test';
+import { UsageError } from '../../src/cli/command.ts';
+import type { Command } from '../../src/cli/command.ts';
+import { explore } from '../../src/cli/commands/explore.ts';
+import { replay } from '../../src/cli/commands/replay.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
@@ -53,6 +57,8 @@ describe('teebox replay', () => {
   });
 });
 
+const COMMANDS: Readonly<Record<string, Command>> = { explore, replay };
+
 const MISTAKES: readonly (readonly [args: string, message: RegExp])[] = [
   ['explore', /one scenario/],
   ['explore nothing', /no scenario nothing/],
@@ -67,11 +73,12 @@ const MISTAKES: readonly (readonly [args: string, message: RegExp])[] = [
 ];
 
 describe('a mistake on the command line', () => {
-  for (const [args, message] of MISTAKES) {
-    it(`teebox ${args}`, () => {
-      const { status, stderr } = teebox(...args.split(' '));
-      assert.equal(status, 2);
-      assert.match(stderr, message);
+  for (const [line, message] of MISTAKES) {
+    it(`teebox ${line}`, async () => {
+      const [name = '', ...args] = line.split(' ');
+      const error = await COMMANDS[name]!.run(args).catch((reason: unknown) => reason);
+      assert.ok(error instanceof UsageError);
+      assert.match(error.message, message);
     });
   }
 });

@@ -14,10 +14,10 @@ import { execute } from '../../src/sim/execute.ts';
 import type { Complaint } from '../../src/sim/findings.ts';
 import type { Run } from '../../src/sim/run.ts';
 import { startClient } from '../../src/sim/scenarios/clients.ts';
-import { COUNTER_IMAGE, COUNTER_TA, UNKNOWN_TA } from '../../src/sim/scenarios/counter-ta.ts';
+import { COUNTER_TA, TA_IMAGES, UNKNOWN_TA } from '../../src/sim/scenarios/tas.ts';
 
 function complaintOf(start: (run: Run) => void, profile = PROFILES['linux-7.3']) {
-  const scenario = { name: 'test', summary: '', boot: () => ({ tas: [COUNTER_IMAGE] }), start };
+  const scenario = { name: 'test', summary: '', boot: () => ({ tas: TA_IMAGES }), start };
   return execute(nodeHost(), { scenario, profile, policy: new RandomPolicy(1) }).complaint;
 }
 

@@ -10,11 +10,12 @@ import { withOnly } from '../../src/sim/blame.ts';
 import type { Scenario } from '../../src/sim/scenario.ts';
 import { BUILTIN_SUPPLICANT } from '../../src/sim/scenarios/builtin-supplicant.ts';
 import { SUPPLICANT } from '../../src/sim/scenarios/supplicant.ts';
+import { THREADS } from '../../src/sim/scenarios/threads.ts';
 import { search } from '../../src/sim/search.ts';
 import type { Strategy } from '../../src/sim/strategies.ts';
 
 const HOST = nodeHost();
-const SCENARIOS = [SUPPLICANT, BUILTIN_SUPPLICANT];
+const SCENARIOS = [SUPPLICANT, BUILTIN_SUPPLICANT, THREADS];
 const KERNELS = ['linux-7.3', 'linux-6.1'] as const;
 
 for (const kernel of KERNELS) {

@@ -4,7 +4,17 @@ import { EEXIST, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
 import { PROT_EXEC, PROT_NONE, PROT_READ } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, va } from '../../machine/address.ts';
 import { MIGRATE_MOVABLE } from './migrate-type.ts';
-import { AT, MIB, RW, bytes, leakFree, makeMemory, mapAt, readBack, vmasOf } from './testing/memory.ts';
+import {
+  AT,
+  MIB,
+  RW,
+  bytes,
+  leakFree,
+  makeMemory,
+  mapAt,
+  readBack,
+  vmasOf,
+} from './testing/memory.ts';
 
 describe('mmap', () => {
   it(

@@ -6,7 +6,7 @@ import type { Host } from '../../host/host.ts';
 import type { ByteStore } from '../../host/store.ts';
 import type { Scenario } from '../scenario.ts';
 import { startClient, startKernelClient } from './clients.ts';
-import { COUNTER_IMAGE, COUNTER_TA, UNKNOWN_TA } from './counter-ta.ts';
+import { COUNTER_TA, TA_IMAGES, UNKNOWN_TA } from './tas.ts';
 
 const BROKEN_TA = '0badf11e-0000-4000-8000-000000000000';
 /** Bytes: more than a page. */
@@ -25,7 +25,7 @@ export const BUILTIN_SUPPLICANT: Scenario = {
   name: 'builtin-supplicant',
   summary: 'clients that are killed while the TypeScript tee-supplicant serves them',
   boot: (host) => ({
-    tas: [COUNTER_IMAGE],
+    tas: TA_IMAGES,
     taStore: storeWithBrokenTa(host),
     config: { CFG_TEE_CORE_LOG_LEVEL: 1 },
   }),

@@ -5,13 +5,13 @@
  */
 import type { Scenario } from '../scenario.ts';
 import { startClient, startKernelClient } from './clients.ts';
-import { COUNTER_IMAGE, COUNTER_TA, UNKNOWN_TA } from './counter-ta.ts';
+import { COUNTER_TA, TA_IMAGES, UNKNOWN_TA } from './tas.ts';
 import { startHostileSupplicant } from './hostile/supplicant.ts';
 
 export const SUPPLICANT: Scenario = {
   name: 'supplicant',
   summary: 'clients, kernel code and a supplicant that may do anything; kills; full pools',
-  boot: () => ({ tas: [COUNTER_IMAGE], config: { CFG_TEE_CORE_LOG_LEVEL: 1 } }),
+  boot: () => ({ tas: TA_IMAGES, config: { CFG_TEE_CORE_LOG_LEVEL: 1 } }),
   start(run) {
     const supplicant = startHostileSupplicant(run);
     const clients = [
