@@ -38,6 +38,10 @@ export class IdBitmap {
     }
   }
 
+  has(n: number): boolean {
+    return (((this.#levels[0]?.[n >>> 5] ?? 0) >>> (n & 31)) & 1) === 1;
+  }
+
   /** The lowest number at or above `from` that is not in the set. */
   lowestFree(from: number): number {
     let at = from;

@@ -34,16 +34,16 @@ describe('idr', () => {
     assert.equal(idr.allocCyclic(6, 1, 5), 3);
   });
 
-  it('tells a new holder of an id from the old one', () => {
-    const idr = new Idr<string>();
-    const id = idr.alloc('old', 1);
-    const generation = idr.generation(id);
-    idr.replace(id, 'same slot');
-    assert.equal(idr.generation(id), generation);
-    idr.remove(id);
-    assert.equal(idr.generation(id), undefined);
-    assert.equal(idr.alloc('new', 1), id);
-    assert.notEqual(idr.generation(id), generation);
+  it('keeps an id that it replaces, and no other', () => {
+    const idr = new Idr<string | undefined>();
+    const id = idr.alloc(undefined, 1);
+    assert.equal(idr.replace(id, 'now there'), undefined);
+    assert.equal(idr.get(id), 'now there');
+    assert.equal(idr.replace(id + 1, 'nobody'), undefined);
+    assert.equal(idr.get(id + 1), undefined);
+    assert.equal(idr.remove(id), 'now there');
+    assert.equal(idr.replace(id, 'gone'), undefined);
+    assert.equal(idr.size, 0);
   });
 
   it('is walked in the order of ids, while items go', () => {

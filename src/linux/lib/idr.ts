@@ -1,9 +1,8 @@
 /**
  * Small integers for objects (struct idr).
  *
- * Upstream counterpart: lib/idr.c, include/linux/idr.h. Each allocation has a generation, by which
- * whoever kept an id can tell that it names another object now.
- * Left out: NULL entries (idr_alloc of a reserved id).
+ * Upstream counterpart: lib/idr.c, include/linux/idr.h. Ids start low and are given out again, so
+ * that a plain array holds them: a Map grows slower the more often one key of many comes and goes.
  */
 import { ENOSPC } from '../../abi/errno.ts';
 import { IdBitmap } from './id-bitmap.ts';
@@ -11,19 +10,15 @@ import { IdBitmap } from './id-bitmap.ts';
 /** One past the highest id: ids are ints upstream. */
 const ID_END = 2 ** 31;
 
-interface Entry<T> {
-  item: T;
-  readonly generation: number;
-}
-
 export class Idr<T> {
-  readonly #entries = new Map<number, Entry<T>>();
+  /** By id; items may be undefined themselves, as upstream's may be NULL. */
+  readonly #items: (T | undefined)[] = [];
   readonly #used = new IdBitmap();
-  #generation = 0;
+  #size = 0;
   #next = 0;
 
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
   }
 
   /** idr_alloc(): the lowest free id from `start` to before `end`, or -ENOSPC. */
@@ -42,45 +37,41 @@ export class Idr<T> {
 
   /** idr_find() */
   get(id: number): T | undefined {
-    return this.#entries.get(id)?.item;
+    return this.#items[id];
   }
 
-  /** Number of the allocation that `id` is of, never the same twice; undefined for a free id. */
-  generation(id: number): number | undefined {
-    return this.#entries.get(id)?.generation;
-  }
-
-  /** idr_replace(): the id stays, and so does its generation. @returns what it named before. */
+  /** idr_replace() @returns what the id named before; a free id stays free. */
   replace(id: number, item: T): T | undefined {
-    const entry = this.#entries.get(id);
-    const before = entry?.item;
-    if (entry !== undefined) entry.item = item;
+    if (!this.#used.has(id)) return undefined;
+    const before = this.#items[id];
+    this.#items[id] = item;
     return before;
   }
 
   /** idr_remove(): @returns what the id named. */
   remove(id: number): T | undefined {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(id);
+    if (!this.#used.has(id)) return undefined;
+    const item = this.#items[id];
+    this.#items[id] = undefined;
     this.#used.delete(id);
-    return entry.item;
+    this.#size -= 1;
+    return item;
   }
 
   /** idr_for_each_entry(): in the order of ids; items may be removed meanwhile. */
   *[Symbol.iterator](): Generator<[id: number, item: T], void, void> {
-    const ids = [...this.#entries.keys()].sort((a, b) => a - b);
-    for (const id of ids) {
-      const entry = this.#entries.get(id);
-      if (entry !== undefined) yield [id, entry.item];
+    const end = this.#items.length;
+    for (let id = 0; id < end; id++) {
+      if (this.#used.has(id)) yield [id, this.#items[id] as T];
     }
   }
 
   #insert(item: T, id: number, end: number): number {
     if (id >= end) return -ENOSPC;
-    this.#generation += 1;
-    this.#entries.set(id, { item, generation: this.#generation });
+    while (this.#items.length < id) this.#items.push(undefined);
+    this.#items[id] = item;
     this.#used.add(id);
+    this.#size += 1;
     return id;
   }
 }

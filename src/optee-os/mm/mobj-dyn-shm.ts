@@ -74,6 +74,11 @@ export class RegShmTable {
    * small integers are found faster than large ones.
    */
   readonly #buckets = new Map<number, RegShm>();
+  /**
+   * The bucket of 0, which the memory of calls under way has, and nothing between calls: a Map grows
+   * slower the more often one key of many comes and goes.
+   */
+  #ofZero: RegShm | undefined;
   #count = 0;
   #pages = 0;
 
@@ -110,8 +115,8 @@ export class RegShmTable {
     if (!this.#heap.alloc(bytes, 'registered shared memory', CODE)) return undefined;
     const length = switches.quirkShmSizePageRounded ? rounded : size;
     const shm = new RegShm(this, pages, offset, length, cookieLo, cookieHi);
-    shm.older = this.#buckets.get(cookieLo | 0);
-    this.#buckets.set(cookieLo | 0, shm);
+    shm.older = this.#newest(cookieLo);
+    this.#setNewest(cookieLo, shm);
     this.#account(1, pages.length);
     return shm;
   }
@@ -132,7 +137,7 @@ export class RegShmTable {
 
   /** reg_shm_find_unlocked(): the newest one with this cookie. */
   find(cookieLo: number, cookieHi: number): RegShm | undefined {
-    let shm = this.#buckets.get(cookieLo | 0);
+    let shm = this.#newest(cookieLo);
     while (shm !== undefined && shm.cookieHi !== cookieHi) shm = shm.older;
     return shm;
   }
@@ -191,16 +196,23 @@ export class RegShmTable {
   }
 
   #unlink(shm: RegShm): void {
-    const key = shm.cookieLo | 0;
-    const head = this.#buckets.get(key)!;
-    if (head === shm) {
-      if (shm.older === undefined) this.#buckets.delete(key);
-      else this.#buckets.set(key, shm.older);
+    let newer = this.#newest(shm.cookieLo)!;
+    if (newer === shm) {
+      this.#setNewest(shm.cookieLo, shm.older);
       return;
     }
-    let newer = head;
     while (newer.older !== shm) newer = newer.older!;
     newer.older = shm.older;
+  }
+
+  #newest(cookieLo: number): RegShm | undefined {
+    return cookieLo === 0 ? this.#ofZero : this.#buckets.get(cookieLo | 0);
+  }
+
+  #setNewest(cookieLo: number, shm: RegShm | undefined): void {
+    if (cookieLo === 0) this.#ofZero = shm;
+    else if (shm === undefined) this.#buckets.delete(cookieLo | 0);
+    else this.#buckets.set(cookieLo | 0, shm);
   }
 
   #account(objects: number, pages: number): void {
