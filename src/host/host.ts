@@ -9,7 +9,7 @@ import type { ByteStore } from './store.ts';
 /** The RAM of one machine. `bytes` is fixed for the life of the backing: it never moves or grows. */
 export interface RamBacking {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The memory as WebAssembly sees it, where translated TA code runs on it. */
+  /** The memory that `bytes` lies in, as WebAssembly sees it, where translated TA code runs on it. */
   readonly memory: WebAssemblyMemoryLike | undefined;
   /** Gives the memory back. The bytes must not be touched afterwards. */
   release(): void;

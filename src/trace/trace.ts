@@ -37,7 +37,9 @@ export class Trace {
   worlds = false;
   all = false;
 
-  readonly #ring: (TraceEvent | undefined)[];
+  /** Grows up to its capacity, then wraps. */
+  readonly #ring: TraceEvent[] = [];
+  readonly #capacity: number;
   readonly #sinks = new Set<TraceSink>();
   #seq = 0;
   #context: TraceContext = NOBODY;
@@ -46,7 +48,7 @@ export class Trace {
 
   /** @param capacity events kept; older ones are overwritten. */
   constructor(capacity = 65536) {
-    this.#ring = new Array<TraceEvent | undefined>(capacity);
+    this.#capacity = capacity;
   }
 
   get level(): TraceLevel {
@@ -85,7 +87,7 @@ export class Trace {
       name,
       args,
     };
-    this.#ring[this.#seq % this.#ring.length] = event;
+    this.#ring[this.#seq % this.#capacity] = event;
     this.#seq += 1;
     for (const sink of this.#sinks) sink(event);
   }
@@ -106,10 +108,9 @@ export class Trace {
 
   /** The events that are still in the ring, oldest first. */
   *events(): Generator<TraceEvent, void, void> {
-    const first = Math.max(0, this.#seq - this.#ring.length);
+    const first = Math.max(0, this.#seq - this.#capacity);
     for (let seq = first; seq < this.#seq; seq++) {
-      const event = this.#ring[seq % this.#ring.length];
-      if (event !== undefined) yield event;
+      yield this.#ring[seq % this.#capacity]!;
     }
   }
 

@@ -4,10 +4,12 @@ import type { Host } from '../host.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { NodeCrypto } from './crypto.ts';
 import { DirectoryStore } from './directory-store.ts';
+import { RamSlabs } from './ram-slabs.ts';
 
-const WASM_PAGE = 65536;
 /** What setTimeout() takes; it fires at once for more. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
+const slabs = new RamSlabs();
 
 /** A Host over Node's own modules. */
 export function nodeHost(): Host {
@@ -18,11 +20,7 @@ export function nodeHost(): Host {
     },
     crypto: new NodeCrypto(),
     entropy: (out) => void randomFillSync(out),
-    ram(sizeBytes) {
-      const pages = sizeBytes / WASM_PAGE;
-      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-      return { bytes: new Uint8Array(memory.buffer), memory, release() {} };
-    },
+    ram: (sizeBytes) => slabs.take(sizeBytes),
     memoryStore: () => new MemoryStore(),
     directoryStore: (path) => new DirectoryStore(path),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
