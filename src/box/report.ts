@@ -147,7 +147,10 @@ export function formatReport(report: Report): string {
   for (const { pool, highWater, limit, unit } of report.pools) {
     lines.push(`   pool ${pool.padEnd(19)} ${highWater} of ${limit} ${unit} at most`);
   }
-  for (const { cause, count } of report.causes) lines.push(`   why ${causeText(cause, count)}`);
+  for (const { cause, count } of report.causes) {
+    lines.push(`   why ${causeText(cause, count)}`);
+    for (const event of cause.events ?? []) lines.push(`         after ${event}`);
+  }
   if (report.leaks.length === 0) lines.push('   nothing leaked');
   for (const { what, count, owner } of report.leaks) {
     lines.push(`   LEAK ${what}: ${count} (${owner})`);

@@ -49,9 +49,16 @@ interface Entry extends Timer {
   fn: (() => void) | undefined;
 }
 
-/** Timers in order of time, then of creation: a binary heap; cancelled ones leave when they surface. */
+/** So many cancelled timers are not worth a sweep. */
+const FEW = 64;
+
+/**
+ * Timers in order of time, then of creation: a binary heap. Cancelled ones leave when they surface,
+ * or together when they are most of it.
+ */
 export class Timers {
-  readonly #heap: Entry[] = [];
+  #heap: Entry[] = [];
+  #cancelled = 0;
   #seq = 0;
 
   add(atNs: number, fn: () => void): Timer {
@@ -60,17 +67,19 @@ export class Timers {
       seq: this.#seq++,
       fn,
       cancel: () => {
-        entry.fn = undefined;
+        if (entry.fn !== undefined) this.#cancel(entry);
       },
     };
-    this.#heap.push(entry);
-    this.#up(this.#heap.length - 1);
+    this.#push(entry);
     return entry;
   }
 
   /** When the next timer fires, in nanoseconds; undefined without any. */
   nextNs(): number | undefined {
-    while (this.#heap[0] !== undefined && this.#heap[0].fn === undefined) this.#pop();
+    while (this.#heap[0] !== undefined && this.#heap[0].fn === undefined) {
+      this.#pop();
+      this.#cancelled -= 1;
+    }
     return this.#heap[0]?.atNs;
   }
 
@@ -78,11 +87,36 @@ export class Timers {
   fire(nowNs: number): boolean {
     let fired = false;
     for (let next = this.nextNs(); next !== undefined && next <= nowNs; next = this.nextNs()) {
-      const fn = this.#pop().fn;
+      const due = this.#pop();
+      const { fn } = due;
+      due.fn = undefined;
       fired = true;
       fn?.();
     }
     return fired;
+  }
+
+  /** Timers that are kept, cancelled ones included. */
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  #cancel(entry: Entry): void {
+    entry.fn = undefined;
+    this.#cancelled += 1;
+    if (this.#cancelled > FEW && this.#cancelled > this.#heap.length / 2) this.#sweep();
+  }
+
+  #sweep(): void {
+    const kept = this.#heap.filter(({ fn }) => fn !== undefined);
+    this.#cancelled = 0;
+    this.#heap = [];
+    for (const entry of kept) this.#push(entry);
+  }
+
+  #push(entry: Entry): void {
+    this.#heap.push(entry);
+    this.#up(this.#heap.length - 1);
   }
 
   #less(a: number, b: number): boolean {

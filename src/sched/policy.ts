@@ -123,7 +123,7 @@ export class ExhaustivePolicy implements Policy {
   readonly searching = true;
   readonly #maxPreemptions: number;
   readonly #maxDepth: number;
-  #path: { choice: number; of: number }[] = [];
+  readonly #path: { choice: number; readonly of: number }[] = [];
   #at = 0;
   #preemptions = 0;
   #started = false;
@@ -152,11 +152,17 @@ export class ExhaustivePolicy implements Policy {
     return false;
   }
 
+  /** @throws Error when an execution does not repeat what an earlier one did. */
   #next(of: number): number {
     if (this.#at >= this.#maxDepth) return 0;
-    const step = this.#path[this.#at];
-    if (step === undefined) this.#path.push({ choice: 0, of });
-    return this.#path[this.#at++]!.choice;
+    const step = (this.#path[this.#at] ??= { choice: 0, of });
+    if (step.of !== of) {
+      throw new Error(
+        `choice ${this.#at} was one of ${step.of} and is now one of ${of}: something that is no choice decided`,
+      );
+    }
+    this.#at += 1;
+    return step.choice;
   }
 
   pick(ready: readonly Task[], last: Task | undefined): number {

@@ -294,6 +294,14 @@ describe('policies', () => {
     assert.ok(lost > 0 && lost < runs, `${lost} of ${runs}`);
   });
 
+  it('exhaustive notices a scenario that does not repeat itself', () => {
+    const policy = new ExhaustivePolicy(2);
+    policy.begin();
+    policy.choose(2);
+    policy.begin();
+    assert.throws(() => policy.choose(3), /choice 0 was one of 2 and is now one of 3/);
+  });
+
   it('exhaustive without preemptions finds nothing here', () => {
     const policy = new ExhaustivePolicy(0);
     while (policy.begin()) assert.equal(lostUpdate(policy).lost, false);

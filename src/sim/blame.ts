@@ -7,24 +7,33 @@
 import type { Profile } from '../box/profiles.ts';
 import { minimize } from './minimize.ts';
 
+type Switches = readonly (readonly [name: string, value: unknown])[];
+
 /** The parts of a profile that are tables of switches. */
-const ROOMS = ['process', 'tee', 'optee', 'opteeOs', 'userland'] as const;
+function switchesOf(profile: Profile): readonly (readonly [room: string, switches: Switches])[] {
+  return Object.entries(profile)
+    .filter(([, part]) => typeof part === 'object')
+    .map(([room, part]) => [room, Object.entries(part)]);
+}
+
+/** Names of the bugs that a profile could have: `quirk…`, each with its room. */
+export const quirksOf = (profile: Profile): readonly (readonly [room: string, name: string])[] =>
+  switchesOf(profile).flatMap(([room, switches]) =>
+    switches.filter(([name]) => name.startsWith('quirk')).map(([name]) => [room, name] as const),
+  );
 
 const isBug = ([name, value]: readonly [string, unknown]): boolean =>
   name.startsWith('quirk') && value === true;
 
 /** Names of the bugs that a profile has. */
 export const bugsOf = (profile: Profile): readonly string[] =>
-  ROOMS.flatMap((room) => Object.entries(profile[room]).filter(isBug)).map(([name]) => name);
+  switchesOf(profile).flatMap(([, switches]) => switches.filter(isBug).map(([name]) => name));
 
 /** The same profile with no other bugs than these. */
 export function withOnly(profile: Profile, bugs: ReadonlySet<string>): Profile {
-  const tables = ROOMS.map((room) => {
-    const switches = Object.entries(profile[room]).map((row): [string, unknown] => [
-      row[0],
-      isBug(row) ? bugs.has(row[0]) : row[1],
-    ]);
-    return [room, Object.fromEntries(switches)];
+  const tables = switchesOf(profile).map(([room, switches]) => {
+    const kept = switches.map((row) => [row[0], isBug(row) ? bugs.has(row[0]) : row[1]]);
+    return [room, Object.fromEntries(kept)];
   });
   return { ...profile, ...Object.fromEntries(tables) };
 }

@@ -3,8 +3,9 @@
  *
  * 1. The scenario comes to rest. Last orders: who is hostile behaves from now on, that is, answers
  *    what it was given and serves, or leaves.
- * 2. No daemon may have given up. Without a supplicant on the privileged device one is started that knows no bugs, so that whoever
- *    waits for an answer gets one. It must be able to open the device, and nobody may be stuck.
+ * 2. No daemon may have given up. Without a supplicant on the privileged device one is started that
+ *    knows no bugs, so that whoever waits for an answer gets one. It must be able to open the device,
+ *    nobody may be stuck, and nobody may have been told what is not so.
  * 3. Every process is killed. All must go, and nothing may be left behind.
  * 4. Both devices are opened and closed once more.
  *
@@ -17,7 +18,16 @@ import { together } from './findings.ts';
 import type { Complaint } from './findings.ts';
 import { heldBy } from './held.ts';
 import type { Held } from './held.ts';
-import { cannotOpen, endless, gaveUp, halted, leaks, stuck, unkillable } from './oracles.ts';
+import {
+  cannotOpen,
+  endless,
+  gaveUp,
+  halted,
+  leaks,
+  stuck,
+  unkillable,
+  wrongAnswers,
+} from './oracles.ts';
 import { EndlessRun } from './run.ts';
 import type { Run } from './run.ts';
 
@@ -32,7 +42,7 @@ type Stage = (run: Run, before: Held) => Question;
 
 /** Stages, in acts: complaints of an act end the run after it. */
 const ACTS: readonly (readonly Stage[])[] = [
-  [comeToRest, lastOrders, serve],
+  [comeToRest, lastOrders, serve, account],
   [killAll, (run) => reopen(run, CLIENT_DEVICE), (run) => reopen(run, SUPPLICANT_DEVICE)],
 ];
 
@@ -93,6 +103,10 @@ function serve(run: Run): Question {
     ...(ready ? [] : [cannotOpen(SUPPLICANT_DEVICE, 'by the next supplicant')]),
     ...stuck(run),
   ];
+}
+
+function account(run: Run): Question {
+  return () => wrongAnswers(run);
 }
 
 function killAll(run: Run, before: Held): Question {

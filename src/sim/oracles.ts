@@ -56,6 +56,10 @@ function causesAmong(tasks: readonly Task[]): readonly Task[] {
   return [first, own, tasks].find((some) => some.length > 0) ?? [];
 }
 
+/** Calls that said they had done what they have not. */
+export const wrongAnswers = ({ wrongAnswers: texts }: Run): readonly Complaint[] =>
+  [...new Set(texts.map(withoutNumbers))].map((text) => ({ oracle: 'wrong answer', text }));
+
 /** A daemon that ended by itself, and not because it was done. */
 export function gaveUp({ daemons }: Run): readonly Complaint[] {
   return daemons.flatMap(({ process: { name, exitStatus } }) => {
@@ -76,7 +80,8 @@ const waitsForWork = (task: Task): boolean =>
 export function leaks(before: Held, now: Held): readonly Complaint[] {
   const kinds = leftBehind(before, now);
   if (kinds.length === 0) return [];
-  const text = kinds.map((kind) => (now[kind]! > before[kind]! ? kind : `too few ${kind}`));
+  const grew = (kind: string): boolean => (now[kind] ?? 0) > (before[kind] ?? 0);
+  const text = kinds.map((kind) => (grew(kind) ? kind : `too few ${kind}`));
   return [{ oracle: 'leak', text: `left behind: ${text.join(', ')}` }];
 }
 

@@ -28,6 +28,8 @@ export class Run {
   /** Tasks of the system itself, which were there before the scenario. */
   readonly ofSystem: ReadonlySet<Task>;
   readonly daemons: Program[] = [];
+  /** What parts of the scenario were told that cannot be. */
+  readonly wrongAnswers: string[] = [];
   readonly #lastOrders: (() => void)[] = [];
 
   /** Takes over the box's loop: nothing runs until `settle`. */
@@ -71,6 +73,11 @@ export class Run {
   /** Code of the kernel, on a task of its own that has to come to an end. */
   kernelTask(name: string, body: Co<unknown>): Task {
     return this.box.sched.spawn(name, body);
+  }
+
+  /** Somebody's call succeeded, and what it should have done is not done. */
+  wrongAnswer(text: string): void {
+    this.wrongAnswers.push(text);
   }
 
   // --- what goes wrong

@@ -25,6 +25,8 @@ export interface Cause {
   readonly limit?: string;
   /** What to do about it. */
   readonly hint?: string;
+  /** What came before it, oldest first, in a phrase each: as far as the trace's level records it. */
+  readonly events?: readonly string[];
 }
 
 /** Severity of a log line, as OP-TEE's trace levels and the kernel's have it in common. */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TraceEvent } from './events.ts';
 import { EVENT_LEVELS, TRACE_LEVELS } from './events.ts';
-import { consoleLine, phrase } from './export/console.ts';
+import { consoleLine } from './export/console.ts';
+import { phrase } from './phrase.ts';
 import { decodeIoctl, exportStrace } from './export/strace.ts';
 import { Trace } from './trace.ts';
 

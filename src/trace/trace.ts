@@ -114,6 +114,17 @@ export class Trace {
     }
   }
 
+  /** The last events of the task that runs, oldest first. */
+  latestOfTask(count: number): readonly TraceEvent[] {
+    const found: TraceEvent[] = [];
+    const first = Math.max(0, this.#seq - this.#capacity);
+    for (let seq = this.#seq - 1; seq >= first && found.length < count; seq--) {
+      const event = this.#ring[seq % this.#capacity]!;
+      if (event.task === this.#context.currentTaskId) found.push(event);
+    }
+    return found.reverse();
+  }
+
   /** Events emitted so far, those overwritten included. */
   get count(): number {
     return this.#seq;

@@ -74,6 +74,11 @@ export function finish(stage: Stage, ending: Ending): void {
     settled(stage);
   }
   assertUnharmed(stage);
+  assertNothingLeft(stage, ending);
+}
+
+/** Once everybody has gone, and the driver, all is as if nothing had ever happened. */
+export function assertNothingLeft(stage: Stage, ending: Ending): void {
   const held = emptied(stage, ending);
   assert.deepEqual(leftBehind(untouchedBox(stage.box, ending), held), []);
 }

@@ -1,11 +1,12 @@
 /** A case that shows what one switch of an upstream bug does. */
 import type { Profile, ProfileName } from '../../src/index.ts';
+import { bugsOf, quirksOf, withOnly } from '../../src/sim/blame.ts';
 
 /** `room.switch`, as in a profile. */
 export type QuirkName = {
   [R in Room]: `${R}.${Extract<keyof Profile[R], `quirk${string}`>}`;
 }[Room];
-export type Room = 'process' | 'tee' | 'optee' | 'opteeOs' | 'userland';
+type Room = Exclude<keyof Profile, 'name' | 'release'>;
 
 export interface QuirkCase {
   readonly quirk: QuirkName;
@@ -19,28 +20,17 @@ export interface QuirkCase {
   readonly notIn?: Partial<Record<ProfileName, string>>;
 }
 
-const ROOMS: readonly Room[] = ['process', 'tee', 'optee', 'opteeOs', 'userland'];
+const parts = (quirk: QuirkName): readonly string[] => quirk.split('.');
 
 /** Every switch of a profile that is named `quirk…`. */
-export const quirksOf = (profile: Profile): readonly string[] =>
-  ROOMS.flatMap((room) =>
-    Object.keys(profile[room])
-      .filter((name) => name.startsWith('quirk'))
-      .map((name) => `${room}.${name}`),
-  );
+export const namesOf = (profile: Profile): readonly string[] =>
+  quirksOf(profile).map(([room, name]) => `${room}.${name}`);
 
-function parts(quirk: QuirkName): [Room, string] {
-  const [room, name] = quirk.split('.') as [Room, string];
-  return [room, name];
-}
-
-export function isOn(profile: Profile, quirk: QuirkName): boolean {
-  const [room, name] = parts(quirk);
-  return Reflect.get(profile[room], name) === true;
-}
+export const isOn = (profile: Profile, quirk: QuirkName): boolean =>
+  bugsOf(profile).includes(parts(quirk)[1]!);
 
 /** The same profile with one bug less. */
 export function without(profile: Profile, quirk: QuirkName): Profile {
-  const [room, name] = parts(quirk);
-  return { ...profile, [room]: { ...profile[room], [name]: false } };
+  const [, name] = parts(quirk);
+  return withOnly(profile, new Set(bugsOf(profile).filter((bug) => bug !== name)));
 }

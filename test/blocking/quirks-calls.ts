@@ -2,12 +2,16 @@
 import { SIGKILL } from '../../src/abi/fcntl.ts';
 import {
   TEEC_LOGIN_PUBLIC,
+  TEEC_NONE,
+  TEEC_PARAM_TYPES,
+  TEEC_VALUE_INOUT,
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_BUSY,
   TEE_ERROR_CANCEL,
   TEE_ERROR_SECURITY,
   TEE_ORIGIN_TEE,
   TEE_SUCCESS,
+  TEE_TIMEOUT_INFINITE,
 } from '../../src/abi/gp.ts';
 import {
   OPTEE_MSG_CMD_INVOKE_COMMAND,
@@ -141,7 +145,7 @@ const noParams = (): TaParams => ({
 
 function* openTa({ tee }: TestCall, uuid: string): Co<{ result: number; session: number }> {
   const out = { session: 0, origin: TEE_ORIGIN_TEE };
-  const result = yield* tee.openTaSession(uuid, 0xffff_ffff, noParams(), out);
+  const result = yield* tee.openTaSession(uuid, TEE_TIMEOUT_INFINITE, noParams(), out);
   return { result, session: out.session };
 }
 
@@ -206,7 +210,8 @@ function callOuter(stage: Stage): { result: number; a: number } {
     const { context } = yield* lib.initializeContext();
     const { session } = yield* lib.openSession(context, OUTER_UUID, TEEC_LOGIN_PUBLIC);
     const value = { a: 0, b: 0 };
-    const { result } = yield* lib.invokeCommand(session, 0, { paramTypes: 3, params: [{ value }] });
+    const paramTypes = TEEC_PARAM_TYPES(TEEC_VALUE_INOUT, TEEC_NONE, TEEC_NONE, TEEC_NONE);
+    const { result } = yield* lib.invokeCommand(session, 0, { paramTypes, params: [{ value }] });
     Object.assign(seen, { result, a: value.a });
   });
   return seen;

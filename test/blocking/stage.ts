@@ -11,7 +11,7 @@ import { nodeHost } from '../../src/host/node/host.ts';
 import type { Program, ProgramMain } from '../../src/linux/process/program.ts';
 import { FifoPolicy, RandomPolicy } from '../../src/sched/policy.ts';
 import type { Policy } from '../../src/sched/policy.ts';
-import type { Co, Task } from '../../src/sched/task.ts';
+import type { Co, Task, WaitMode } from '../../src/sched/task.ts';
 import { withOneRam } from '../../src/sim/execute.ts';
 import { Run } from '../../src/sim/run.ts';
 import { TAS } from './tas.ts';
@@ -46,23 +46,37 @@ class KillerFirst implements Policy {
 const policyOf = (seed: number): Policy =>
   new KillerFirst(seed === 0 ? new FifoPolicy() : new RandomPolicy(seed));
 
+/** A moment to kill somebody at: the first time that a program sleeps at a wait site, or a later one. */
+export interface Moment {
+  readonly site: string;
+  /** From 1. */
+  readonly nth: number;
+}
+
+/** What was seen of a wait site. */
+export interface Seen {
+  readonly modes: Set<WaitMode>;
+  /** How often a program of the scenario slept there, or the kernel on its behalf. */
+  times: number;
+}
+
 /** What a scenario is given to start its programs with. */
 export class Stage {
   readonly box: Box;
   readonly run: Run;
   readonly programs: Program[] = [];
-  /** Wait sites at which a program of the scenario slept, or the kernel on its behalf. */
-  readonly sites = new Set<string>();
+  /** By wait site. */
+  readonly sites = new Map<string, Seen>();
   /** The program that was killed. */
   victim: Program | undefined;
-  readonly #killAt: string | undefined;
+  readonly #killAt: Moment | undefined;
   readonly #kernelTasks = new Set<Task>();
 
   /**
-   * @param killAt the first program of the scenario that sleeps there is killed while it does; when
-   * it is the kernel that sleeps there, some program.
+   * @param killAt the program of the scenario that sleeps there is killed while it does; when it is
+   * the kernel that sleeps there, some program.
    */
-  constructor(profile: Profile, options: BoxOptions, seed: number, killAt?: string) {
+  constructor(profile: Profile, options: BoxOptions, seed: number, killAt?: Moment) {
     const common = { board: SMALL, tas: TAS, profile, supplicant: 'none', trace: 'all' } as const;
     this.box = new Box(host, { ...common, traceCapacity: 1, policy: policyOf(seed), ...options });
     this.run = new Run(this.box);
@@ -100,6 +114,12 @@ export class Stage {
     this.#kernelTasks.add(task);
   }
 
+  /** The program of the scenario that runs. */
+  running(): Program | undefined {
+    const task = this.box.sched.current;
+    return task === undefined ? undefined : this.#programOf(task);
+  }
+
   /** A call that never sleeps does not come to rest either. */
   #countSmcs(): void {
     const { machine, opteeOs, sched } = this.box;
@@ -115,12 +135,13 @@ export class Stage {
 
   #blocked(): void {
     const { sched, kernel } = this.box;
-    const task = sched.current;
-    const site = task?.blocked?.site;
-    const program = task === undefined ? undefined : this.#programOf(task);
-    if (site === undefined || program === undefined) return;
-    this.sites.add(site);
-    if (site !== this.#killAt || this.victim !== undefined) return;
+    const blocked = sched.current?.blocked;
+    const program = this.running();
+    if (blocked === undefined || program === undefined) return;
+    const { site, mode } = blocked;
+    const times = this.#count(site, mode);
+    const killAt = this.#killAt;
+    if (site !== killAt?.site || times !== killAt.nth) return;
     this.victim = program;
     sched.spawn(
       KILLER,
@@ -128,6 +149,14 @@ export class Stage {
         kernel.processes.kill(program.pid, SIGKILL);
       })(),
     );
+  }
+
+  #count(site: string, mode: WaitMode): number {
+    const seen = this.sites.get(site) ?? { modes: new Set(), times: 0 };
+    this.sites.set(site, seen);
+    seen.modes.add(mode);
+    seen.times += 1;
+    return seen.times;
   }
 
   #programOf(task: Task): Program | undefined {

@@ -27,6 +27,9 @@ export interface TappedMessage {
   readonly numParams: number;
 }
 
+/** Through the wall. */
+export type Way = 'in' | 'out';
+
 export interface TapHooks {
   /** A call goes in; `message` is undefined when its registers name none. */
   enter?(message: TappedMessage | undefined, regs: SmcRegs): void;
@@ -36,6 +39,8 @@ export interface TapHooks {
   answer?(rpc: TappedMessage, regs: SmcRegs): void;
   /** A call comes out for good. */
   leave?(message: TappedMessage | undefined, regs: SmcRegs): void;
+  /** Any SMC, after whatever else is told of it. */
+  pass?(way: Way, regs: SmcRegs): void;
 }
 
 export class Tap implements SecureEntry {
@@ -53,9 +58,11 @@ export class Tap implements SecureEntry {
 
   *smc(cpu: Cpu, regs: SmcRegs): Co<void> {
     const message = this.#before(regs);
+    this.#hooks.pass?.('in', regs);
     const rest = this.#box.opteeOs.smc(cpu, regs);
     if (rest !== undefined) yield* rest;
     this.#after(message, regs);
+    this.#hooks.pass?.('out', regs);
   }
 
   #before(regs: SmcRegs): TappedMessage | undefined {

@@ -8,7 +8,10 @@ import { main as helloWorld } from '../../examples/hello_world/client.ts';
 import helloWorldTa from '../../examples/hello_world/ta.ts';
 import {
   OPTEE_MSG_CMD_INVOKE_COMMAND,
+  OPTEE_MSG_CMD_REGISTER_SHM,
+  OPTEE_MSG_NONCONTIG_PAGE_SIZE,
   OpteeMsgArg,
+  OpteeMsgParam,
   OpteeMsgParamTmem,
   OpteeMsgParamValue,
   opteeMsgParamOffset,
@@ -17,10 +20,10 @@ import type { Field } from '../../src/abi/layout.ts';
 import { PROFILES, boot, taImageOf, withoutQuirks } from '../../src/index.ts';
 import type { Profile } from '../../src/index.ts';
 import type { Box } from '../../src/index.ts';
-import { client, increment, refused, sharing, waiting } from './clients.ts';
-import { brokenTa } from './scenarios.ts';
-import { Stage } from './stage.ts';
-import { MANY_UUID, MISSING_UUID } from './tas.ts';
+import { pa } from '../../src/machine/address.ts';
+import { assertNothingLeft } from './after.ts';
+import { DAMAGES, REACHES, assertGoesOn, play, spoil } from './damage.ts';
+import type { Spoilt } from './damage.ts';
 import { Tap } from './tap.ts';
 import type { TappedMessage } from './tap.ts';
 
@@ -46,15 +49,6 @@ describe('one byte, for a client and a TA in TypeScript', () => {
   }
 });
 
-/** Registers that a call passes. */
-const REGISTERS = 8;
-
-/** What is done to a field. */
-const DAMAGES: Readonly<Record<string, (byte: number, n: number) => number>> = {
-  'its lowest bit': (byte, n) => (n === 0 ? byte ^ 1 : byte),
-  'all its bits': (byte) => byte ^ 0xff,
-};
-
 /** A place in a message. */
 interface Place {
   readonly name: string;
@@ -79,110 +73,117 @@ const PLACES: readonly Place[] = [
   ),
 ];
 
-function damage({ view, at }: TappedMessage, { offset, size }: Place, how: string): void {
-  for (let n = 0; n < size; n++) {
-    const to = at + offset + n;
-    view.setUint8(to, DAMAGES[how]!(view.getUint8(to), n));
-  }
-}
+const bytesAt = ({ view, at }: TappedMessage, { offset, size }: Place): Uint8Array =>
+  new Uint8Array(view.buffer, view.byteOffset + at + offset, size);
 
-/** When a message is damaged, and what the box may come to by it. */
+/** When a message is damaged, and how far that may reach. */
 interface Moment {
   readonly title: string;
   readonly hook: 'enter' | 'ask' | 'answer' | 'leave';
-  /**
-   * The kernel trusts the secure world, and what it handed out itself: a cookie that it takes for a
-   * pointer ends it, as it would end Linux. The secure world trusts nobody.
-   */
-  readonly mayOops: boolean;
+  readonly reach: keyof typeof REACHES;
 }
 
 const MOMENTS: readonly Moment[] = [
-  { title: 'a call on its way in', hook: 'enter', mayOops: false },
-  { title: 'an RPC on its way out', hook: 'ask', mayOops: true },
-  { title: 'an answer on its way in', hook: 'answer', mayOops: true },
-  { title: 'a call on its way out', hook: 'leave', mayOops: true },
+  { title: 'a call on its way in', hook: 'enter', reach: 'the call itself' },
+  { title: 'an RPC on its way out', hook: 'ask', reach: 'what the kernel believes' },
+  { title: 'an answer on its way in', hook: 'answer', reach: 'what the kernel believes' },
+  { title: 'a call on its way out', hook: 'leave', reach: 'what the kernel believes' },
 ];
 
-/** How Linux ends when it follows a wild pointer. */
-const OOPSES: ReadonlySet<string | undefined> = new Set([
-  undefined,
-  'kernel BUG',
-  'use after free',
-]);
-
-/** A client whose calls share memory, and one that has a TA looked for. */
-function play(profile: Profile, sit: (box: Box) => void): Stage {
-  const stage = new Stage(profile, { taStore: brokenTa() }, 0);
-  stage.supplicant();
-  sit(stage.box);
-  stage.client('one', client(MANY_UUID, waiting(1), sharing(5000)));
-  stage.client('two', refused(MISSING_UUID, []));
-  stage.run.settle();
-  return stage;
+/**
+ * How far damage to a field reaches. Linux 6.1 reads back every parameter of its own message when the
+ * call returns, and follows the `shm_ref` that it wrote itself.
+ */
+function reachOf(profile: Profile, { hook, reach }: Moment, { name }: Place): keyof typeof REACHES {
+  const followed = hook === 'enter' && name.endsWith(OpteeMsgParamTmem.shmRef.name);
+  return followed && !profile.optee.updateOutOnly ? 'what the kernel believes' : reach;
 }
 
-/** The box goes on, and another client's calls work. */
-function assertGoesOn(stage: Stage, what: string, mayOops = false): void {
-  const { halted } = stage.box;
-  if (mayOops) assert.ok(OOPSES.has(halted?.kind), `${what}: ${halted?.kind} ${halted?.text}`);
-  else assert.equal(halted, undefined, `${what}: ${halted?.kind} ${halted?.error.stack}`);
-  if (halted !== undefined) return;
-  new Tap(stage.box, {});
-  const other = stage.client('other', client(MANY_UUID, increment, sharing(5000)));
-  stage.run.settle();
-  assert.deepEqual(other.process.exitStatus, { kind: 'exited', code: 0 }, what);
+/** What messages are told apart by: their command, and what kinds of parameters they have. */
+function shapeOf({ view, at, cmd, numParams }: TappedMessage): string {
+  const attrs = Array.from({ length: numParams }, (_, n) =>
+    OpteeMsgParam.attr.num(view, at + opteeMsgParamOffset(n)).toString(16),
+  );
+  return `command ${cmd} (${attrs.join(', ')})`;
 }
 
-/** Commands whose message is there at a moment, each seen once. */
-function commandsAt(profile: Profile, { hook }: Moment): ReadonlySet<number> {
-  const seen = new Set<number>();
+/** Shapes of the messages that are there at a moment. */
+function shapesAt(profile: Profile, { hook }: Moment): ReadonlySet<string> {
+  const seen = new Set<string>();
   play(profile, (box) => {
-    new Tap(box, { [hook]: (message?: TappedMessage) => message && seen.add(message.cmd) });
+    new Tap(box, { [hook]: (message?: TappedMessage) => message && seen.add(shapeOf(message)) });
   });
   return seen;
 }
 
-function damageOnce(box: Box, { hook }: Moment, cmd: number, place: Place, how: string): void {
-  let done = false;
-  const strike = (message?: TappedMessage): void => {
-    if (done || message?.cmd !== cmd) return;
-    done = true;
-    damage(message, place, how);
-  };
-  new Tap(box, { [hook]: strike });
+/** A run in which the first message that is meant is damaged at a moment. */
+function playWith(
+  profile: Profile,
+  { hook }: Pick<Moment, 'hook'>,
+  isMeant: (message: TappedMessage) => boolean,
+  damage: (message: TappedMessage, box: Box) => void,
+): Spoilt {
+  return play(profile, (box, strike) => {
+    let done = false;
+    const hit = (message?: TappedMessage): void => {
+      if (done || message === undefined || !isMeant(message)) return;
+      done = true;
+      strike();
+      damage(message, box);
+    };
+    new Tap(box, { [hook]: hit });
+  });
+}
+
+/** Pages that the scenario's client registers at a time. */
+const LISTED_PAGES = 2;
+const ENTRY_BYTES = 8;
+
+/** An entry of the list of pages that a message refers to. */
+function listEntry({ view, at }: TappedMessage, box: Box, n: number): Uint8Array {
+  const param = at + opteeMsgParamOffset(0);
+  const bufPtr = OpteeMsgParamTmem.bufPtr.num(view, param);
+  const list = bufPtr - (bufPtr % OPTEE_MSG_NONCONTIG_PAGE_SIZE);
+  return box.machine.normal.bytes(pa(list + n * ENTRY_BYTES), ENTRY_BYTES, 'write');
 }
 
 for (const profile of [PROFILES['linux-7.3'], PROFILES['linux-6.1']].map(withoutQuirks)) {
   describe(`what is wrong in turn, ${profile.name}`, () => {
     for (const moment of MOMENTS) {
       it(`each field of ${moment.title}`, () => {
-        const commands = commandsAt(profile, moment);
-        assert.ok(commands.size > 1);
-        for (const cmd of commands) {
+        const shapes = shapesAt(profile, moment);
+        assert.ok(shapes.size > 1);
+        for (const shape of shapes) {
           for (const place of PLACES) {
             for (const how of Object.keys(DAMAGES)) {
-              const stage = play(profile, (box) => damageOnce(box, moment, cmd, place, how));
-              const what = `command ${cmd}: ${how} of ${place.name}`;
-              assertGoesOn(stage, what, moment.mayOops);
+              const spoilt = playWith(
+                profile,
+                moment,
+                (message) => shapeOf(message) === shape,
+                (message) => spoil(bytesAt(message, place), how),
+              );
+              const what = `${shape}: ${how} of ${place.name}`;
+              assertGoesOn(spoilt, what, REACHES[reachOf(profile, moment, place)]);
             }
           }
         }
       });
     }
 
-    it('each register of a call on its way in', () => {
-      for (let register = 0; register < REGISTERS; register++) {
-        for (const [how, change] of Object.entries(DAMAGES)) {
-          let calls = 0;
-          const strike = (_message: TappedMessage | undefined, regs: Uint32Array): void => {
-            calls += 1;
-            if (calls !== 2) return;
-            const bytes = new Uint8Array(regs.buffer, regs.byteOffset + 4 * register, 4);
-            bytes.set(bytes.map(change));
-          };
-          const stage = play(profile, (box) => void new Tap(box, { enter: strike }));
-          assertGoesOn(stage, `a${register}: ${how}`);
+    it('each entry of a list of pages: the memory is refused', () => {
+      for (let n = 0; n < LISTED_PAGES; n++) {
+        for (const how of Object.keys(DAMAGES)) {
+          const what = `${how} of page ${n}`;
+          const spoilt = playWith(
+            profile,
+            { hook: 'enter' },
+            ({ cmd }) => cmd === OPTEE_MSG_CMD_REGISTER_SHM,
+            (message, box) => spoil(listEntry(message, box, n), how),
+          );
+          const refused = { kind: 'exited', code: 2 };
+          assert.deepEqual(spoilt.struck?.whose?.process.exitStatus, refused, what);
+          assertGoesOn(spoilt, what, REACHES['the call itself']);
+          assertNothingLeft(spoilt.stage, {});
         }
       }
     });

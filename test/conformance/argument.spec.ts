@@ -1,5 +1,6 @@
 /** What the ioctls with parameters check of their argument, in which order. */
 import assert from 'node:assert/strict';
+import { TEE_ERROR_BAD_PARAMETERS, TEE_ORIGIN_TEE } from '../../src/abi/gp.ts';
 import * as abi from '../../src/abi/tee.ts';
 import { PTA_DEVICE_UUID } from '../../src/abi/pta.ts';
 import type { UserParam } from '../../src/linux/tee/testing/params.ts';
@@ -119,8 +120,8 @@ export function argument({ conforms }: Suite): void {
     const { session } = await caller.openSession(fd, { uuid: PTA_DEVICE_UUID });
     for (const [count, rc, ret, origin] of [
       [7, 'EINVAL', 0, 0],
-      [6, 0, 0xffff_0006, 3],
-      [5, 0, 0xffff_0006, 3],
+      [6, 0, TEE_ERROR_BAD_PARAMETERS, TEE_ORIGIN_TEE],
+      [5, 0, TEE_ERROR_BAD_PARAMETERS, TEE_ORIGIN_TEE],
     ] as const) {
       const params = Array.from({ length: count }, () => VALUE);
       const reply = await caller.invoke(fd, { session, params });

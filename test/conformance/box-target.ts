@@ -9,6 +9,8 @@ import { va } from '../../src/machine/address.ts';
 import type { Program } from '../../src/linux/process/program.ts';
 import type { OpteeOsConfig } from '../../src/optee-os/config.ts';
 import type { Co } from '../../src/sched/task.ts';
+import { heldBy, leftBehind } from '../../src/sim/held.ts';
+import type { Held } from '../../src/sim/held.ts';
 import probe from './probe-ta.ts';
 import { Puppet } from './puppet.ts';
 import type { Cred, MapRequest, TeeProcess, TeeTarget } from './target.ts';
@@ -81,11 +83,13 @@ export class BoxTarget implements TeeTarget {
   readonly client = '/dev/tee0';
   readonly privileged = '/dev/teepriv0';
   readonly box: Box;
+  readonly #untouched: Held;
 
   constructor(profile: Profile, config: Partial<OpteeOsConfig> = {}) {
     const tas = Object.entries(TAS).map(([name, ta]) => taImageOf(ta, name));
     const nodeAccess = () => ({ mode: 0o666, uid: 0, gid: 0 });
     this.box = boot({ profile, config, tas, supplicant: 'none', nodeAccess });
+    this.#untouched = heldBy(this.box);
   }
 
   get name(): string {
@@ -106,12 +110,7 @@ export class BoxTarget implements TeeTarget {
 
   async readFile(path: string): Promise<string | undefined> {
     const program = this.box.program();
-    const { memory, sys } = program;
-    const fd = await program.run(sys.open(path, O_RDONLY));
-    if (fd < 0) return undefined;
-    const at = memory.malloc(SYSFS_BYTES);
-    const length = await program.run(sys.read(fd, at, SYSFS_BYTES));
-    const text = new TextDecoder().decode(memory.read(at, length));
+    const text = await readAll(program, path);
     await program.exit();
     return text;
   }
@@ -128,7 +127,17 @@ export class BoxTarget implements TeeTarget {
   async leftovers(): Promise<readonly string[]> {
     await this.rest();
     const { halted } = this.box;
-    const leaks = this.box.leaks().map(({ what, count, owner }) => `${what}: ${count} (${owner})`);
+    const owned = this.box.leaks().map(({ what, count, owner }) => `${what}: ${count} (${owner})`);
+    const leaks = [...owned, ...leftBehind(this.#untouched, heldBy(this.box))];
     return halted === undefined ? leaks : [`${halted.kind}: ${halted.text}`, ...leaks];
   }
+}
+
+async function readAll(program: Program, path: string): Promise<string | undefined> {
+  const { memory, sys } = program;
+  const fd = await program.run(sys.open(path, O_RDONLY));
+  if (fd < 0) return undefined;
+  const at = memory.malloc(SYSFS_BYTES);
+  const length = await program.run(sys.read(fd, at, SYSFS_BYTES));
+  return new TextDecoder().decode(memory.read(at, length));
 }

@@ -3,7 +3,10 @@
  * names one (and TEE_PRIV_DEVICE its privileged sister, with no supplicant running; without it the
  * specs count on a supplicant that loads the public example TAs).
  */
-import { it } from 'node:test';
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { _IOC_SIZE } from '../../src/abi/ioctl.ts';
+import { TEE_IOCTLS } from '../../src/abi/tee.ts';
 import { PROFILES } from '../../src/index.ts';
 import { argument } from './argument.spec.ts';
 import { BoxTarget } from './box-target.ts';
@@ -12,6 +15,8 @@ import { device } from './device.spec.ts';
 import { lifetime } from './lifetime.spec.ts';
 import { login } from './login.spec.ts';
 import { params } from './params.spec.ts';
+import { ROWS, pointers } from './pointers.spec.ts';
+import type { IoctlName } from './pointers.spec.ts';
 import { session } from './session.spec.ts';
 import { shmAlloc } from './shm-alloc.spec.ts';
 import { shmMmap } from './shm-mmap.spec.ts';
@@ -26,6 +31,7 @@ const SPECS = {
   SHM_REGISTER: shmRegister,
   'shared memory as a file': shmMmap,
   arguments: argument,
+  pointers,
   parameters: params,
   sessions: session,
   logins: login,
@@ -34,9 +40,22 @@ const SPECS = {
   'kernel versions': versions,
 };
 
+const POINTER_BYTES = 8;
+
 for (const name of ['linux-6.1', 'linux-7.3'] as const) {
   runSpecs(new BoxTarget(PROFILES[name]), SPECS);
 }
+
+describe('the specs of pointers', () => {
+  for (const name of Object.keys(TEE_IOCTLS) as IoctlName[]) {
+    it(`know every field of ${name} that could be one`, () => {
+      const { struct, fields } = ROWS[name];
+      assert.equal(struct.byteLength, _IOC_SIZE(TEE_IOCTLS[name]));
+      const wide = struct.fields.filter(({ size, padding }) => size === POINTER_BYTES && !padding);
+      assert.deepEqual(wide.map((field) => field.name).sort(), Object.keys(fields).sort());
+    });
+  }
+});
 
 const { TEE_DEVICE } = process.env;
 if (TEE_DEVICE !== undefined) runSpecs(new DeviceTarget(TEE_DEVICE, process.env), SPECS);

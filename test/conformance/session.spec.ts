@@ -2,8 +2,13 @@
 import assert from 'node:assert/strict';
 import { TA_HELLO_WORLD_UUID } from '../../examples/hello_world/hello-world-ta.ts';
 import { TA_RANDOM_UUID } from '../../examples/random/random-ta.ts';
-import { PROT_READ, PROT_WRITE } from '../../src/abi/fcntl.ts';
-import { TEE_ERROR_ITEM_NOT_FOUND } from '../../src/abi/gp.ts';
+import { MAP_SHARED, PROT_READ, PROT_WRITE } from '../../src/abi/fcntl.ts';
+import {
+  TEE_ERROR_BAD_PARAMETERS,
+  TEE_ERROR_ITEM_NOT_FOUND,
+  TEE_ORIGIN_TEE as TEE,
+  TEE_ORIGIN_TRUSTED_APP as TRUSTED_APP,
+} from '../../src/abi/gp.ts';
 import { PTA_DEVICE_UUID } from '../../src/abi/pta.ts';
 import * as abi from '../../src/abi/tee.ts';
 import { parseUuid } from '../../src/abi/uuid.ts';
@@ -14,8 +19,6 @@ import type { Suite } from './suite.ts';
 
 const PAGE = 4096;
 const NO_TA = 'deadbeef-0000-0000-0000-000000000000';
-const TRUSTED_APP = 4;
-const TEE = 3;
 
 export function session({ conforms }: Suite): void {
   conforms('a TA answers with its own origin', ['example TAs'], async (c) => {
@@ -30,7 +33,10 @@ export function session({ conforms }: Suite): void {
     assert.deepEqual([reply.rc, reply.ret, reply.origin], [0, 0, TRUSTED_APP]);
     assert.deepEqual([reply.params[0]?.a, reply.params[0]?.b], [43n, 7n]);
     const wrong = await caller.invoke(fd, { session: open.session });
-    assert.deepEqual([wrong.rc, wrong.ret, wrong.origin], [0, 0xffff_0006, TRUSTED_APP]);
+    assert.deepEqual(
+      [wrong.rc, wrong.ret, wrong.origin],
+      [0, TEE_ERROR_BAD_PARAMETERS, TRUSTED_APP],
+    );
   });
 
   conforms('a TA fills memory of its client', ['example TAs'], async (c) => {
@@ -138,7 +144,7 @@ export function session({ conforms }: Suite): void {
       const { caller, fd } = await c.client();
       const { session: id } = await caller.openSession(fd, { uuid: PROBE_UUID });
       const shm = await caller.shmAlloc(fd, PAGE);
-      const memory = { length: PAGE, prot: PROT_READ | PROT_WRITE, flags: 1, fd: shm.fd };
+      const memory = { length: PAGE, prot: PROT_READ | PROT_WRITE, flags: MAP_SHARED, fd: shm.fd };
       const at = await caller.process.mmap(memory);
       const memref = { attr: abi.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INOUT, b: 1, c: shm.id };
       const call = { session: id, func: PROBE_CMD.INVERT, params: [memref] };

@@ -1,7 +1,11 @@
 /** The ioctls of a supplicant, and which device knows which ioctls. */
 import assert from 'node:assert/strict';
 import { PROT_READ } from '../../src/abi/fcntl.ts';
-import { TEE_ERROR_ITEM_NOT_FOUND } from '../../src/abi/gp.ts';
+import {
+  TEE_ERROR_COMMUNICATION,
+  TEE_ERROR_ITEM_NOT_FOUND,
+  TEE_ORIGIN_TEE,
+} from '../../src/abi/gp.ts';
 import { OPTEE_RPC_CMD_LOAD_TA } from '../../src/abi/optee-rpc.ts';
 import { PTA_DEVICE_UUID } from '../../src/abi/pta.ts';
 import * as abi from '../../src/abi/tee.ts';
@@ -131,6 +135,18 @@ export function supplicant({ conforms }: Suite): void {
     assert.equal((await opening).ret, TEE_ERROR_ITEM_NOT_FOUND);
   });
 
+  conforms(
+    'without META: what it left unanswered is not the next one’s',
+    ['privileged'],
+    async (c) => {
+      const { caller, fd, opening } = await asked(c);
+      await caller.supplRecv(fd, [none, none]);
+      await caller.process.close(fd);
+      assert.equal((await opening).ret, TEE_ERROR_COMMUNICATION);
+      await finish(await asked(c));
+    },
+  );
+
   conforms('SEND: the argument, then its length, then the buffer', ['privileged'], async (c) => {
     const { caller, fd } = await c.supplicant();
     const rc = await caller.process.ioctl(fd, abi.TEE_IOC_SUPPL_SEND, BAD_ADDRESS);
@@ -199,7 +215,7 @@ export function supplicant({ conforms }: Suite): void {
     await caller.supplRecv(fd, OFFER);
     await caller.process.close(fd);
     const { rc, ret, origin } = await opening;
-    assert.deepEqual([rc, ret, origin], [0, 0xffff_000e, 3]);
+    assert.deepEqual([rc, ret, origin], [0, TEE_ERROR_COMMUNICATION, TEE_ORIGIN_TEE]);
   });
 
   conforms('its memory is checked, and not shared yet', ['privileged'], async (c) => {

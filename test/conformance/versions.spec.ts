@@ -5,11 +5,15 @@
  */
 import assert from 'node:assert/strict';
 import { MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from '../../src/abi/fcntl.ts';
+import { TEE_ERROR_OUT_OF_MEMORY, TEE_ERROR_SECURITY } from '../../src/abi/gp.ts';
+import { OPTEE_RPC_CMD_LOAD_TA, OPTEE_RPC_CMD_SHM_FREE } from '../../src/abi/optee-rpc.ts';
 import { PTA_DEVICE_UUID } from '../../src/abi/pta.ts';
 import * as abi from '../../src/abi/tee.ts';
 import type { UserParam } from '../../src/linux/tee/testing/params.ts';
 import { BAD_ADDRESS, KERNEL_ADDRESS, outcome } from './caller.ts';
 import type { Caller, Outcome } from './caller.ts';
+import { isAtLeast } from './release.ts';
+import type { Release } from './release.ts';
 import { OFFER, serveOne } from './serve.ts';
 import type { Case, Suite } from './suite.ts';
 import type { Need } from './target.ts';
@@ -26,7 +30,7 @@ interface Difference {
   readonly '6.1': Seen;
   readonly '7.3': Seen;
   /** The first release that behaves as 7.3 does. */
-  readonly since?: readonly [major: number, minor: number];
+  readonly since?: Release;
 }
 
 const sizes = (...list: (number | bigint)[]) =>
@@ -149,12 +153,7 @@ async function executable(c: Case): Promise<Seen> {
   return [mapped < 0 ? outcome(mapped) : 'mapped', outcome(made)];
 }
 
-const OUT_OF_MEMORY = 0xffff_000c;
-const SECURITY = 0xffff_000f;
-const SHM_FREE = 7;
-const LOAD_TA = 0;
-
-export const DIFFERENCES: readonly Difference[] = [
+const DIFFERENCES: readonly Difference[] = [
   {
     what: 'SHM_ALLOC rounds to a power of two of pages, or to whole pages',
     observe: sizes(PAGE + 1, 3 * PAGE, 5 * PAGE),
@@ -223,8 +222,8 @@ export const DIFFERENCES: readonly Difference[] = [
     what: 'a supplicant lends memory from SHM_ALLOC: the call’s result and further requests',
     needs: ['privileged'],
     observe: allocatedAnswer,
-    '6.1': [OUT_OF_MEMORY],
-    '7.3': [SECURITY, LOAD_TA, SHM_FREE],
+    '6.1': [TEE_ERROR_OUT_OF_MEMORY],
+    '7.3': [TEE_ERROR_SECURITY, OPTEE_RPC_CMD_LOAD_TA, OPTEE_RPC_CMD_SHM_FREE],
     since: [6, 9],
   },
   {
@@ -243,13 +242,10 @@ export const DIFFERENCES: readonly Difference[] = [
 
 /** What a kernel may answer. */
 function acceptable(row: Difference, release: string): readonly Seen[] {
-  const [major = 0, minor = 0] = release.split('.').map((part) => Number.parseInt(part, 10));
-  const atLeast = (than: readonly [number, number]): boolean =>
-    major > than[0] || (major === than[0] && minor >= than[1]);
-  if (!atLeast([6, 2])) return [row['6.1']];
-  if (atLeast([7, 3])) return [row['7.3']];
+  if (!isAtLeast(release, [6, 2])) return [row['6.1']];
+  if (isAtLeast(release, [7, 3])) return [row['7.3']];
   if (row.since === undefined) return [row['6.1'], row['7.3']];
-  return [atLeast(row.since) ? row['7.3'] : row['6.1']];
+  return [isAtLeast(release, row.since) ? row['7.3'] : row['6.1']];
 }
 
 export function versions({ conforms }: Suite): void {

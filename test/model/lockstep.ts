@@ -12,7 +12,8 @@ import {
   PROT_WRITE,
   SIGKILL,
 } from '../../src/abi/fcntl.ts';
-import { OPTEE_RPC_CMD_LOAD_TA } from '../../src/abi/optee-rpc.ts';
+import { formatResult } from '../../src/abi/gp.ts';
+import { OPTEE_RPC_CMD_LOAD_TA as LOAD_TA } from '../../src/abi/optee-rpc.ts';
 import * as abi from '../../src/abi/tee.ts';
 import { nodeHost } from '../../src/host/node/host.ts';
 import { withOneRam } from '../../src/sim/execute.ts';
@@ -20,14 +21,16 @@ import { heldBy, leftBehind } from '../../src/sim/held.ts';
 import type { Held } from '../../src/sim/held.ts';
 import { BoxProcess } from '../conformance/box-target.ts';
 import { Caller } from '../conformance/caller.ts';
-import type { Reply } from '../conformance/caller.ts';
+import type { Outcome, Reply } from '../conformance/caller.ts';
+import type { UserParam } from '../../src/linux/tee/testing/params.ts';
 import { Puppet } from '../conformance/puppet.ts';
 import { MODEL_UUID, modelTa } from './model-ta.ts';
 import { Model, REGION } from './model.ts';
-import type { Asker, KernelFacts, SessionAnswer } from './model.ts';
+import type { OtherIoctl, SessionAnswer } from './model.ts';
 import type { Param } from './params.ts';
+import type { Asker, Room, Sent } from './requests.ts';
 import { PAGE } from './state.ts';
-import type { ModelProcess } from './state.ts';
+import type { KernelFacts, ModelProcess } from './state.ts';
 
 const host = withOneRam(nodeHost());
 const RW = PROT_READ | PROT_WRITE;
@@ -39,7 +42,16 @@ const factsOf = ({ tee }: Profile): KernelFacts => ({
   powerOfTwo: tee.dynShmPowerOfTwo,
   noSize: tee.dynShmPowerOfTwo ? -ENOMEM : -EINVAL,
   registersNothing: !tee.registerByIovIter,
+  knowsUbufs: tee.ubufAndObjref,
 });
+
+const META = { attr: abi.TEE_IOCTL_PARAM_ATTR_META };
+/** What may stand in the parameters that a supplicant offers as room. */
+const FILLED: Readonly<Record<Room['filled'], (id: number) => UserParam>> = {
+  none: () => ({ attr: abi.TEE_IOCTL_PARAM_ATTR_TYPE_NONE }),
+  value: () => ({ attr: abi.TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INPUT }),
+  memref: (id) => ({ attr: abi.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INPUT, c: id }),
+};
 
 /** A process of both. */
 export interface Twin {
@@ -65,9 +77,11 @@ export class Lockstep {
   readonly twins: Twin[] = [];
   askers: AskerTwin[] = [];
   readonly #before: Held;
+  readonly #given: Set<string>;
   #asked = 0;
 
-  private constructor(profile: Profile) {
+  private constructor(profile: Profile, given: Set<string>) {
+    this.#given = given;
     const config = { CFG_NUM_THREADS: THREADS };
     const options = { board: SMALL, config, supplicant: 'none', tas: [modelTa] } as const;
     this.box = new Box(host, { ...options, profile });
@@ -75,8 +89,9 @@ export class Lockstep {
     this.#before = heldBy(this.box);
   }
 
-  static async start(profile: Profile): Promise<Lockstep> {
-    const lockstep = new Lockstep(profile);
+  /** @param given gains the kinds of answers that calls were given, as `CALL: answer`. */
+  static async start(profile: Profile, given: Set<string>): Promise<Lockstep> {
+    const lockstep = new Lockstep(profile, given);
     const real = lockstep.#process();
     lockstep.twins.push(await twin(lockstep.model.processes[0]!, real));
     return lockstep;
@@ -85,16 +100,16 @@ export class Lockstep {
   // --- files and processes
   async open({ model, real }: Twin, name: keyof typeof PATHS, cloexec: boolean): Promise<void> {
     const rc = await real.open(PATHS[name], cloexec ? O_CLOEXEC : 0);
-    same(rc, this.model.open(model, name, cloexec), `open ${PATHS[name]}`);
+    this.#same(rc, this.model.open(model, name, cloexec), 'open', PATHS[name]);
   }
 
   async close({ model, real }: Twin, fd: number): Promise<void> {
-    same(await real.close(fd), this.model.close(model, fd), `close ${fd}`);
+    this.#same(await real.close(fd), this.model.close(model, fd), 'close', fd);
     await this.#hearAnswers();
   }
 
   async dup({ model, real }: Twin, fd: number): Promise<void> {
-    same(await real.dup(fd), this.model.dup(model, fd), `dup ${fd}`);
+    this.#same(await real.dup(fd), this.model.dup(model, fd), 'dup', fd);
   }
 
   async mmap(process: Twin, fd: number, pages: number, offset: number): Promise<void> {
@@ -102,7 +117,7 @@ export class Lockstep {
     const length = pages * PAGE;
     const request = { length, prot: RW, flags: MAP_SHARED, fd, offset: offset * PAGE };
     const at = await real.mmap(request);
-    same(Math.min(at, 0), this.model.mmap(model, fd, pages, offset), `mmap ${fd}`);
+    this.#same(Math.min(at, 0), this.model.mmap(model, fd, pages, offset), 'mmap', fd);
     if (at >= 0) mappings.push({ at, length });
   }
 
@@ -121,7 +136,7 @@ export class Lockstep {
   }
 
   async exec(process: Twin): Promise<void> {
-    same(await process.real.exec(), 0, 'exec');
+    assert.equal(await process.real.exec(), 0);
     this.model.exec(process.model);
     await this.#hearAnswers();
     const fresh = await twin(process.model, process.real);
@@ -141,7 +156,7 @@ export class Lockstep {
   async shmAlloc({ model, caller }: Twin, fd: number, size: bigint, flags: number): Promise<void> {
     const expected = this.model.shmAlloc(model, fd, size, flags);
     const shm = await caller.shmAlloc(fd, size, flags);
-    same(shm.fd, expected.rc, `SHM_ALLOC ${fd} of ${size}`);
+    this.#same(shm.fd, expected.rc, 'SHM_ALLOC', `${fd} of ${size}`);
     if (expected.rc >= 0) assert.deepEqual([shm.id, shm.size], [expected.id, expected.size]);
   }
 
@@ -154,21 +169,26 @@ export class Lockstep {
   ): Promise<void> {
     const expected = this.model.shmRegister(model, fd, at, length, flags);
     const shm = await caller.shmRegister(fd, region + at, length, flags);
-    same(shm.fd, expected.rc, `SHM_REGISTER ${fd}: ${length} bytes at ${at}`);
+    this.#same(shm.fd, expected.rc, 'SHM_REGISTER', `${fd}: ${length} bytes at ${at}`);
     if (expected.rc >= 0) assert.deepEqual([shm.id, shm.size], [expected.id, expected.size]);
   }
 
   async shmRegisterMapping({ model, caller, mappings }: Twin, fd: number, n: number) {
     const expected = this.model.shmRegisterMapping(model, fd);
     const { fd: rc } = await caller.shmRegister(fd, mappings[n]!.at, 1);
-    same(rc, expected.rc, `SHM_REGISTER ${fd} of a mapping`);
+    this.#same(rc, expected.rc, 'SHM_REGISTER', `${fd} of a mapping`);
+  }
+
+  async otherIoctl({ model, caller, region }: Twin, fd: number, name: OtherIoctl): Promise<void> {
+    const rc = await caller.process.ioctl(fd, abi.TEE_IOCTLS[name], region);
+    this.#same(rc, this.model.otherIoctl(model, fd, name), name, fd);
   }
 
   // --- sessions
   async openSession(process: Twin, fd: number, login: number, params: readonly Param[]) {
     const expected = this.model.openSession(process.model, fd, login, params);
     const reply = await process.caller.openSession(fd, { uuid: MODEL_UUID, login, params });
-    sameReply(reply, expected, params, `OPEN_SESSION ${fd}`);
+    this.#sameReply(reply, expected, params, 'OPEN_SESSION', fd);
   }
 
   async invoke(
@@ -180,18 +200,19 @@ export class Lockstep {
   ): Promise<void> {
     const expected = this.model.invoke(process.model, fd, session, func, params);
     const reply = await process.caller.invoke(fd, { session, func, params });
-    sameReply(reply, expected, params, `INVOKE ${fd} session ${session}`);
+    this.#sameReply(reply, expected, params, 'INVOKE', `${fd} session ${session}`);
   }
 
   async cancel({ model, caller }: Twin, fd: number, session: number): Promise<void> {
     const expected = this.model.cancel(model, fd, session);
-    assert.equal(await caller.cancel(fd, session), named(expected), `CANCEL ${fd} ${session}`);
+    const rc = await caller.cancel(fd, session);
+    this.#same(rc, expected, 'CANCEL', `${fd} session ${session}`);
   }
 
   async closeSession({ model, caller }: Twin, fd: number, session: number): Promise<void> {
     const expected = this.model.closeSession(model, fd, session);
-    const what = `CLOSE_SESSION ${fd} ${session}`;
-    assert.equal(await caller.closeSession(fd, session), named(expected), what);
+    const rc = await caller.closeSession(fd, session);
+    this.#same(rc, expected, 'CLOSE_SESSION', `${fd} session ${session}`);
   }
 
   // --- supplicants
@@ -217,23 +238,28 @@ export class Lockstep {
     }
   }
 
-  async recv({ model, caller }: Twin, fd: number, room: number): Promise<void> {
-    if (this.model.recvSleeps(model, fd)) return;
+  async recv({ model, caller, region }: Twin, fd: number, room: Room): Promise<void> {
+    if (this.model.recvSleeps(model, fd, room)) return;
     const expected = this.model.recv(model, fd, room);
-    const offer = Array.from({ length: room }, () => ({ attr: 0 }));
-    const meta = { attr: abi.TEE_IOCTL_PARAM_ATTR_META };
-    const { rc, func, params } = await caller.supplRecv(fd, [meta, ...offer]);
-    assert.equal(rc, named(Math.min(expected, 0)), `SUPPL_RECV ${fd}`);
+    const shm = room.filled === 'memref' ? await caller.shmRegister(fd, region, PAGE) : undefined;
+    const offered = FILLED[room.filled](shm?.id ?? 0);
+    const params = Array.from({ length: room.params }, () => offered);
+    const reply = await caller.supplRecv(fd, room.meta ? [META, ...params] : params);
+    if (shm !== undefined && shm.fd >= 0) await caller.process.close(shm.fd);
+    const what = `${fd} ${JSON.stringify(room)}`;
+    this.#same(reply.rc, Math.min(expected, 0), 'SUPPL_RECV', what);
     if (expected < 0) return;
-    assert.deepEqual([func, params[0]?.a], [OPTEE_RPC_CMD_LOAD_TA, BigInt(expected)]);
+    assert.deepEqual([reply.func, reply.params.length], [LOAD_TA, room.meta ? 3 : 2], what);
+    if (room.meta) assert.equal(reply.params[0]?.a, BigInt(expected), what);
   }
 
-  async send(process: Twin, fd: number, id: number, ret: number, count: number): Promise<void> {
-    const expected = this.model.send(process.model, fd, id, ret, count);
+  async send(process: Twin, fd: number, sent: Sent, ret: number): Promise<void> {
+    const expected = this.model.send(process.model, fd, sent, ret);
     const attr = abi.TEE_IOCTL_PARAM_ATTR_META | abi.TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INOUT;
-    const others = Array.from({ length: count }, () => ({ attr: 0 }));
-    const rc = await process.caller.supplSend(fd, ret, [{ attr, a: id }, ...others]);
-    assert.equal(rc, named(expected), `SUPPL_SEND ${fd} ${id}`);
+    const others = Array.from({ length: sent.params }, () => ({ attr: 0 }));
+    const params = sent.meta ? [{ attr, a: sent.id }, ...others] : others;
+    const rc = await process.caller.supplSend(fd, ret, params);
+    this.#same(rc, expected, 'SUPPL_SEND', `${fd} ${JSON.stringify(sent)}`);
     await this.#hearAnswers();
   }
 
@@ -262,9 +288,34 @@ export class Lockstep {
     if (answered.length > 0) await this.#rest();
     for (const { model, real, reply } of answered) {
       assert.ok(reply !== undefined, 'an OPEN_SESSION waits that should have been answered');
-      sameReply(reply, model.answer!, [], 'an OPEN_SESSION that waited');
+      this.#sameReply(reply, model.answer!, [], 'OPEN_SESSION that waits', '');
       await real.exit();
     }
+  }
+
+  /** @param actual a result, or the name of its errno. */
+  #same(actual: Outcome, expected: number, call: string, what: string | number): void {
+    const answer = typeof actual === 'number' ? named(actual) : actual;
+    assert.equal(answer, named(expected), `${call} ${what}`);
+    this.#given.add(`${call}: ${expected < 0 ? named(expected) : 'done'}`);
+  }
+
+  #sameReply(
+    reply: Reply,
+    expected: SessionAnswer,
+    sent: readonly Param[],
+    call: string,
+    about: string | number,
+  ): void {
+    const what = `${call} ${about}`;
+    const { rc, ret, origin, session, params } = expected;
+    assert.equal(reply.rc, named(rc), what);
+    if (ret !== undefined) {
+      assert.deepEqual([reply.ret, reply.origin, reply.session], [ret, origin, session], what);
+    }
+    const back = (params ?? sent).map((param) => ({ ...param, attr: BigInt(param.attr) }));
+    assert.deepEqual(reply.params, back, what);
+    this.#given.add(`${call}: ${ret === undefined ? named(rc) : formatResult(ret, origin)}`);
   }
 
   /** One turn of the event loop: whatever can run without another call has run. */
@@ -286,22 +337,3 @@ async function twin(model: ModelProcess, real: BoxProcess): Promise<Twin> {
 }
 
 const named = (rc: number): number | string => (rc < 0 ? (errnoName(-rc) ?? rc) : rc);
-
-function same(actual: number, expected: number, what: string): void {
-  assert.equal(named(actual), named(expected), what);
-}
-
-function sameReply(
-  reply: Reply,
-  expected: SessionAnswer,
-  sent: readonly Param[],
-  what: string,
-): void {
-  const { rc, ret, origin, session, params } = expected;
-  assert.equal(reply.rc, named(rc), what);
-  if (ret !== undefined) {
-    assert.deepEqual([reply.ret, reply.origin, reply.session], [ret, origin, session], what);
-  }
-  const back = (params ?? sent).map((param) => ({ ...param, attr: BigInt(param.attr) }));
-  assert.deepEqual(reply.params, back, what);
-}

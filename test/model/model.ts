@@ -3,26 +3,25 @@
  * each call must answer. It knows the numbers of the ABI and nothing of the code under test;
  * upstream's bugs are not in it.
  */
-import {
-  EBADF,
-  EBUSY,
-  EFAULT,
-  EINVAL,
-  ENODEV,
-  ENOENT,
-  ENOMEM,
-  EPERM,
-} from '../../src/abi/errno.ts';
+import { EBADF, EBUSY, EFAULT, EINVAL, ENODEV, ENOMEM, EPERM } from '../../src/abi/errno.ts';
 import {
   TEE_ERROR_BAD_PARAMETERS,
-  TEE_ERROR_COMMUNICATION,
   TEE_ORIGIN_TEE,
   TEE_ORIGIN_TRUSTED_APP,
   TEE_SUCCESS,
 } from '../../src/abi/gp.ts';
 import * as abi from '../../src/abi/tee.ts';
-import { NO_COMMAND, hasNoPage, isMeta, paramsError, runTa, unanswered } from './params.ts';
+import {
+  NO_COMMAND,
+  hasNoPage,
+  paramsError,
+  refusedByDriver,
+  runTa,
+  unanswered,
+} from './params.ts';
 import type { Param } from './params.ts';
+import { Requests } from './requests.ts';
+import type { Asker, Room, Sent } from './requests.ts';
 import {
   Context,
   Device,
@@ -35,17 +34,7 @@ import {
   install,
   lowestFree,
 } from './state.ts';
-import type { DeviceName, Extent } from './state.ts';
-
-/** How a kernel differs from others, as far as the model meets it. */
-export interface KernelFacts {
-  /** SHM_ALLOC gives a power of two of pages. */
-  readonly powerOfTwo: boolean;
-  /** What SHM_ALLOC of nothing, and of nearly 2^64, answers. */
-  readonly noSize: number;
-  /** Registering nothing at an unaligned address registers its page. */
-  readonly registersNothing: boolean;
-}
+import type { DeviceName, Extent, KernelFacts } from './state.ts';
 
 /** Memory of each process, in pages of a region: what it may do with them. */
 export const REGION = ['rw', 'rw', 'rw', 'rw', 'ro', 'rw', 'none', 'rw', 'none', 'none'] as const;
@@ -64,8 +53,8 @@ const UNMAPPED = {
   session: 0,
 } as const;
 
-/** Parameters of the request that a client makes by opening a session: UUID and file. */
-const LOAD_TA_PARAMS = 2;
+/** There are neither DMA-bufs nor objects here, so that two of these cannot succeed. */
+export type OtherIoctl = 'TEE_IOC_VERSION' | 'TEE_IOC_SHM_REGISTER_FD' | 'TEE_IOC_OBJECT_INVOKE';
 
 /** What a session call answers. Without `ret` the argument stays as it was. */
 export interface SessionAnswer {
@@ -83,21 +72,9 @@ export interface ShmAnswer {
   readonly size?: number;
 }
 
-/** A client that waits for a TA that nobody has. */
-export class Asker {
-  readonly session: number;
-  id = 0;
-  state: 'queued' | 'received' | 'answered' | 'dead' = 'queued';
-  answer: SessionAnswer | undefined;
-
-  constructor(session: number) {
-    this.session = session;
-  }
-}
-
 export class Model {
   readonly processes: ModelProcess[] = [new ModelProcess()];
-  readonly askers: Asker[] = [];
+  readonly #requests = new Requests((asker) => this.#forgetSession(asker.session));
   readonly #facts: KernelFacts;
   readonly #client = new Device('client');
   readonly #supplicant = new Device('supplicant');
@@ -105,8 +82,6 @@ export class Model {
   readonly #sessions: number[] = [];
   /** The one supplicant. */
   #place: Context | undefined;
-  /** Requests by id; one whose asker is dead keeps its id until it is answered. */
-  readonly #requests = new Map<number, Asker>();
 
   constructor(facts: KernelFacts) {
     this.#facts = facts;
@@ -117,7 +92,7 @@ export class Model {
   }
   /** Ids that an answer may name. */
   get requestIds(): readonly number[] {
-    return [...this.#requests.keys()];
+    return this.#requests.ids;
   }
 
   // --- files
@@ -225,6 +200,13 @@ export class Model {
     return { rc: typeof ctx === 'number' ? ctx : -EFAULT };
   }
 
+  /** Ioctls that neither make nor use anything, with an argument that can be read and written. */
+  otherIoctl(process: ModelProcess, fd: number, name: OtherIoctl): number {
+    const ctx = contextOf(process, fd);
+    if (typeof ctx === 'number') return ctx;
+    return name === 'TEE_IOC_VERSION' ? 0 : -EINVAL;
+  }
+
   // --- sessions
   openSession(
     process: ModelProcess,
@@ -234,12 +216,12 @@ export class Model {
   ): SessionAnswer {
     const ctx = clientOf(process, fd);
     if (typeof ctx === 'number') return { rc: ctx };
-    const bad = paramsError(ctx, params);
+    const bad = paramsError(this.#facts, ctx, params);
     if (bad !== 0) return { rc: bad };
     if (login >= abi.TEE_IOCTL_LOGIN_REE_KERNEL_MIN && login <= abi.TEE_IOCTL_LOGIN_REE_KERNEL_MAX)
       return { rc: -EPERM };
     if (params.length > MOST_OPEN || login > abi.TEE_IOCTL_LOGIN_USER) return { rc: -EINVAL };
-    if (params.some(isMeta)) return { rc: -EINVAL };
+    if (params.some(refusedByDriver)) return { rc: -EINVAL };
     const { out } = runTa(NO_COMMAND, params);
     if (params.some((param) => hasNoPage(ctx, param)))
       return { ...UNMAPPED, origin: 0, params: out };
@@ -257,10 +239,10 @@ export class Model {
   ): SessionAnswer {
     const ctx = clientOf(process, fd);
     if (typeof ctx === 'number') return { rc: ctx };
-    const bad = paramsError(ctx, params);
+    const bad = paramsError(this.#facts, ctx, params);
     if (bad !== 0) return { rc: bad };
     if (!ctx.sessions.has(session) || params.length > MOST_INVOKE) return { rc: -EINVAL };
-    if (params.some(isMeta)) return { rc: -EINVAL };
+    if (params.some(refusedByDriver)) return { rc: -EINVAL };
     if (params.length > MOST_TEE) {
       const ret = TEE_ERROR_BAD_PARAMETERS;
       return { rc: 0, ret, origin: TEE_ORIGIN_TEE, session, params: params.map(unanswered) };
@@ -289,66 +271,34 @@ export class Model {
   // --- supplicants
   /** A client of its own asks for a TA that nobody has, and waits. */
   ask(): Asker {
-    const asker = new Asker(this.#newSession());
-    asker.id = lowestFree((id) => this.#requests.has(id));
-    this.#requests.set(asker.id, asker);
-    this.askers.push(asker);
-    return asker;
+    return this.#requests.add(this.#newSession());
   }
 
   killAsker(asker: Asker): void {
-    if (asker.state === 'queued') this.#requests.delete(asker.id);
-    this.#end(asker, 'dead');
+    this.#requests.kill(asker);
   }
 
-  /** Whether RECV would sleep: a supplicant with room, and nothing to receive. */
-  recvSleeps(process: ModelProcess, fd: number): boolean {
-    const ctx = contextOf(process, fd);
-    if (typeof ctx === 'number' || ctx.device.name !== 'supplicant') return false;
-    return this.#queue().length === 0;
+  /** Whether RECV would sleep: a supplicant with sound room, and nothing to receive. */
+  recvSleeps(process: ModelProcess, fd: number, room: Room): boolean {
+    return this.#isSupplicant(process, fd) && this.#requests.wouldSleep(room);
   }
 
-  /** With a request in the queue. @returns its id, or a negative errno */
-  recv(process: ModelProcess, fd: number, room: number): number {
+  /** When it does not sleep. @returns the id of the request, or a negative errno */
+  recv(process: ModelProcess, fd: number, room: Room): number {
     const ctx = contextOf(process, fd);
     if (typeof ctx === 'number') return ctx;
-    if (ctx.device.name !== 'supplicant') return -EINVAL;
-    const request = this.#queue()[0]!;
-    if (room < LOAD_TA_PARAMS) return -EINVAL;
-    request.state = 'received';
-    return request.id;
+    return ctx.device.name === 'supplicant' ? this.#requests.receive(room) : -EINVAL;
   }
 
-  /** @param count parameters behind the META value. */
-  send(process: ModelProcess, fd: number, id: number, ret: number, count: number): number {
+  send(process: ModelProcess, fd: number, sent: Sent, ret: number): number {
     const ctx = contextOf(process, fd);
     if (typeof ctx === 'number') return ctx;
-    if (ctx.device.name !== 'supplicant') return -EINVAL;
-    const request = this.#requests.get(id);
-    if (request === undefined || request.state === 'queued') return -ENOENT;
-    if (request.state === 'dead') {
-      this.#requests.delete(id);
-      return -EBADF;
-    }
-    if (count !== LOAD_TA_PARAMS) return -EINVAL;
-    this.#answer(request, ret);
-    return 0;
+    return ctx.device.name === 'supplicant' ? this.#requests.send(sent, ret) : -EINVAL;
   }
 
-  #queue(): Asker[] {
-    return this.askers.filter(({ state }) => state === 'queued');
-  }
-
-  #answer(asker: Asker, ret: number): void {
-    this.#requests.delete(asker.id);
-    asker.answer = { rc: 0, ret, origin: TEE_ORIGIN_TEE, session: 0 };
-    this.#end(asker, 'answered');
-  }
-
-  #end(asker: Asker, state: 'answered' | 'dead'): void {
-    asker.state = state;
-    this.#forgetSession(asker.session);
-    this.askers.splice(this.askers.indexOf(asker), 1);
+  #isSupplicant(process: ModelProcess, fd: number): boolean {
+    const ctx = contextOf(process, fd);
+    return typeof ctx !== 'number' && ctx.device.name === 'supplicant';
   }
 
   /** The driver refuses a buffer without pages, but looks at no buffer of a supplicant's. */
@@ -394,8 +344,7 @@ export class Model {
   #closeContext(ctx: Context): void {
     if (this.#place === ctx) {
       this.#place = undefined;
-      for (const asker of [...this.askers]) this.#answer(asker, TEE_ERROR_COMMUNICATION);
-      this.#requests.clear();
+      this.#requests.abort();
     }
     ctx.closed = true;
     this.#release(ctx);

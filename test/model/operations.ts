@@ -1,10 +1,13 @@
 /** What processes may do, drawn at random: mostly sensible, often not. */
 import fc from 'fast-check';
+import { TEE_ERROR_GENERIC, TEE_ERROR_ITEM_NOT_FOUND } from '../../src/abi/gp.ts';
 import * as abi from '../../src/abi/tee.ts';
 import type { Lockstep, Twin } from './lockstep.ts';
+import type { OtherIoctl } from './model.ts';
 import type { Param } from './params.ts';
-import { PAGE, fdsOf, namesOf } from './state.ts';
-import type { FdKind } from './state.ts';
+import type { Room } from './requests.ts';
+import { PAGE, endOfPages, fdsOf, namesOf } from './state.ts';
+import type { Extent, FdKind } from './state.ts';
 
 const MOST_PROCESSES = 4;
 const MOST_ASKERS = 2;
@@ -30,8 +33,8 @@ type Body<T> = (lockstep: Lockstep, place: Place, drawn: T) => Promise<void> | u
 /** One in so many operations is done on any fd, or on none. */
 const STRAY = 10;
 
-/** What an operation wants behind its fd; `session` is a client with one. */
-type Wanted = FdKind | 'session' | 'any';
+/** What an operation wants behind its fd: `session` is a client with one, `asked` a supplicant. */
+type Wanted = FdKind | 'session' | 'asked' | 'any';
 
 /** An operation on an fd of a kind, of whatever process has one. */
 function on<T>(kind: Wanted, name: string, more: fc.Arbitrary<T>, body: Body<T>) {
@@ -39,7 +42,7 @@ function on<T>(kind: Wanted, name: string, more: fc.Arbitrary<T>, body: Body<T>)
   return drawn.map(({ pick, stray, more: values }): Operation => {
     return {
       async run(lockstep) {
-        const places = placesOf(lockstep, kind);
+        const places = kind === 'asked' ? whoIsAsked(lockstep) : placesOf(lockstep, kind);
         const who = lockstep.twins[pick % lockstep.twins.length]!;
         const anywhere = { who, fd: pick % 8 };
         const place = stray === 0 ? anywhere : places[pick % places.length];
@@ -50,11 +53,17 @@ function on<T>(kind: Wanted, name: string, more: fc.Arbitrary<T>, body: Body<T>)
   });
 }
 
-function placesOf({ twins }: Lockstep, kind: Wanted): readonly Place[] {
+type OfProcess = Exclude<Wanted, 'asked'>;
+
+function placesOf({ twins }: Lockstep, kind: OfProcess): readonly Place[] {
   return twins.flatMap((who) => fdsAs(who, kind).map((fd) => ({ who, fd })));
 }
 
-function fdsAs({ model }: Twin, kind: Wanted): readonly number[] {
+/** Where answers can be sent, while there is something to answer. */
+const whoIsAsked = (lockstep: Lockstep): readonly Place[] =>
+  lockstep.model.requestIds.length === 0 ? [] : placesOf(lockstep, 'supplicant');
+
+function fdsAs({ model }: Twin, kind: OfProcess): readonly number[] {
   if (kind === 'any') return [...model.fds.keys()];
   if (kind !== 'session') return fdsOf(model, kind);
   return fdsOf(model, 'client').filter((fd) => namesOf(model, fd).sessions.length > 0);
@@ -100,36 +109,85 @@ const types = fc.constantFrom(
   abi.TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INOUT,
   ...[MEMREF_INPUT, abi.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_OUTPUT, MEMREF_INOUT],
 );
-const sound: fc.Arbitrary<Param> = fc.record({
+const newerTypes = fc.constantFrom(
+  abi.TEE_IOCTL_PARAM_ATTR_TYPE_UBUF_INPUT,
+  abi.TEE_IOCTL_PARAM_ATTR_TYPE_UBUF_OUTPUT,
+  abi.TEE_IOCTL_PARAM_ATTR_TYPE_UBUF_INOUT,
+  abi.TEE_IOCTL_PARAM_ATTR_TYPE_OBJREF_INPUT,
+  abi.TEE_IOCTL_PARAM_ATTR_TYPE_OBJREF_OUTPUT,
+  abi.TEE_IOCTL_PARAM_ATTR_TYPE_OBJREF_INOUT,
+);
+/** Which bytes of its memory a reference means. */
+type Reach = 'inside' | 'as drawn' | 'nothing, behind its last page';
+
+/** A parameter as it is drawn: a reference to memory is completed when it is known what there is. */
+interface Drawn extends Param {
+  readonly reach: Reach;
+  /** Whose memory: the one in so many of the context's, or that of an id, whoever's it is. */
+  readonly index: number | { readonly id: bigint } | 'NULL';
+}
+
+const reaches: fc.Arbitrary<Reach> = fc.oneof(
+  { weight: 12, arbitrary: fc.constant('inside' as const) },
+  { weight: 1, arbitrary: fc.constant('as drawn' as const) },
+  { weight: 1, arbitrary: fc.constant('nothing, behind its last page' as const) },
+);
+const indices: fc.Arbitrary<Drawn['index']> = fc.oneof(
+  { weight: 12, arbitrary: fc.nat(20) },
+  { weight: 1, arbitrary: fc.record({ id: fc.constantFrom(1n, 2n, 3n, 35n, 0xffff_ffffn) }) },
+  { weight: 1, arbitrary: fc.constant('NULL' as const) },
+);
+const sound: fc.Arbitrary<Drawn> = fc.record({
   attr: types,
-  a: fc.constantFrom(0n, 0n, 0n, 0n, 0n, 0n, 1n, 100n, 0x1_0000_0001n),
-  b: fc.constantFrom(0n, 0n, 1n, 1n, 50n, 50n, 50n, 4096n, 0xffff_ffffn),
-  c: fc.constantFrom(0n, 1n, 2n, 3n, 4n, 0x1_0000_0000n, 0x1_0000_0063n, 99n, abi.TEE_MEMREF_NULL),
+  a: fc.constantFrom(0n, 0n, 0n, 1n, 100n, 0x1_0000_0001n),
+  b: fc.constantFrom(0n, 1n, 50n, 4096n, 0xffff_ffffn),
+  c: fc.constantFrom(0n, 0n, 3n, 2n ** 32n),
+  reach: reaches,
+  index: indices,
 });
 const meta = sound.map((param) => ({ ...param, attr: META | param.attr }));
 const unknown = sound.map((param) => ({ ...param, attr: 4 }));
+const newer: fc.Arbitrary<Drawn> = fc.record({
+  attr: newerTypes,
+  a: fc.constantFrom(0n, 4096n, 2n ** 47n, 2n ** 48n, 2n ** 63n, 2n ** 64n - 1n),
+  b: fc.constantFrom(0n, 1n, 4096n, 2n ** 47n, 2n ** 64n - 1n),
+  c: fc.constantFrom(0n, 1n),
+  reach: reaches,
+  index: indices,
+});
 const param = fc.oneof(
   { weight: 40, arbitrary: sound },
   { weight: 1, arbitrary: meta },
   { weight: 1, arbitrary: unknown },
+  { weight: 1, arbitrary: newer },
 );
 const params = fc.oneof(
   { weight: 9, arbitrary: fc.array(param, { maxLength: 4 }) },
   { weight: 1, arbitrary: fc.array(param, { minLength: 5, maxLength: 7 }) },
 );
 
-/** Small numbers in `c` of a memref become ids that are there; the upper half stays. */
-function named({ who, fd }: Place, given: readonly Param[]): readonly Param[] {
+/** The parameters of a call: references get ids and ranges. */
+function named({ who, fd }: Place, given: readonly Drawn[]): readonly Param[] {
   const { memory } = namesOf(who.model, fd);
-  return given.map((one) => {
-    const isMemref = one.attr >= MEMREF_INPUT && one.attr <= MEMREF_INOUT;
-    const index = Number(one.c & 0xffn);
-    if (!isMemref || index === 99 || one.c === abi.TEE_MEMREF_NULL) return one;
-    if (memory.length === 0) return { ...one, c: abi.TEE_MEMREF_NULL };
-    const id = BigInt(memory[index % memory.length]!);
-    return { ...one, c: (one.c & ~0xffn) | id };
+  return given.map(({ reach, index, ...one }) => {
+    if (one.attr < MEMREF_INPUT || one.attr > MEMREF_INOUT) return one;
+    if (index === 'NULL' || memory.length === 0) return { ...one, c: abi.TEE_MEMREF_NULL };
+    if (typeof index === 'object') return { ...one, c: index.id };
+    const { id, extent } = memory[index % memory.length]!;
+    // The upper half of an id does not count.
+    return { ...one, ...REACHES[reach](one, extent), c: (one.c & (2n ** 32n)) | BigInt(id) };
   });
 }
+
+const REACHES: Readonly<Record<Reach, (drawn: Param, extent: Extent) => Partial<Param>>> = {
+  inside({ a, b }, { size }) {
+    const room = BigInt(size);
+    const from = a < room ? a : room;
+    return { a: from, b: b < room - from ? b : room - from };
+  },
+  'as drawn': () => ({}),
+  'nothing, behind its last page': (_, extent) => ({ a: BigInt(endOfPages(extent)), b: 0n }),
+};
 
 /** A session of the context; of any other, or none, where it may be stray. */
 function sessionAt({ model }: Lockstep, { who, fd }: Place, pick: number): number {
@@ -149,6 +207,25 @@ const registered = fc.record({
   flags,
 });
 const opened = fc.record({ cloexec: fc.boolean() });
+
+const otherIoctls = fc.constantFrom<OtherIoctl[]>(
+  ...(['TEE_IOC_VERSION', 'TEE_IOC_SHM_REGISTER_FD', 'TEE_IOC_OBJECT_INVOKE'] as const),
+);
+/** Three supplicants in four work with META. */
+const withMeta = fc.constantFrom(true, true, true, false);
+const rooms: fc.Arbitrary<Room> = fc.record({
+  params: fc.constantFrom(4, 4, 4, 2, 2, 2, 1, 0),
+  meta: withMeta,
+  filled: fc.constantFrom(
+    ...(['none', 'none', 'none', 'none', 'none', 'none', 'value', 'memref'] as const),
+  ),
+});
+const answers = fc.record({
+  pick: fc.nat(20),
+  params: fc.constantFrom(2, 2, 2, 2, 2, 1, 3, 0),
+  meta: withMeta,
+  ret: fc.constantFrom(TEE_ERROR_ITEM_NOT_FOUND, TEE_ERROR_GENERIC),
+});
 
 /** How often each operation is drawn. */
 const WEIGHTED: readonly (readonly [weight: number, operation: fc.Arbitrary<Operation>])[] = [
@@ -195,6 +272,12 @@ const WEIGHTED: readonly (readonly [weight: number, operation: fc.Arbitrary<Oper
       return count === 0 ? undefined : l.shmRegisterMapping(who, fd, n % count);
     }),
   ],
+  [
+    1,
+    on('any', 'an ioctl besides', otherIoctls, (l, { who, fd }, name) =>
+      l.otherIoctl(who, fd, name),
+    ),
+  ],
   // sessions
   [
     5,
@@ -209,7 +292,7 @@ const WEIGHTED: readonly (readonly [weight: number, operation: fc.Arbitrary<Oper
     ),
   ],
   [
-    8,
+    16,
     on('session', 'INVOKE', fc.record({ session, func: fc.nat(2), params }), (l, place, o) => {
       const id = sessionAt(l, place, o.session);
       return l.invoke(place.who, place.fd, id, o.func, named(place, o.params));
@@ -228,27 +311,15 @@ const WEIGHTED: readonly (readonly [weight: number, operation: fc.Arbitrary<Oper
     ),
   ],
   // supplicants
-  [4, by('ask', nothing, (l) => (l.askers.length < MOST_ASKERS ? l.ask() : undefined))],
+  [5, by('ask', nothing, (l) => (l.askers.length < MOST_ASKERS ? l.ask() : undefined))],
   [1, by('kill an asker', fc.nat(), (l, _who, n) => l.killAsker(n % (l.askers.length + 1)))],
+  [6, on('supplicant', 'SUPPL_RECV', rooms, (l, { who, fd }, room) => l.recv(who, fd, room))],
   [
-    4,
-    on('supplicant', 'SUPPL_RECV', fc.constantFrom(4, 4, 4, 2, 1), (l, { who, fd }, room) =>
-      l.recv(who, fd, room),
-    ),
-  ],
-  [
-    4,
-    on(
-      'supplicant',
-      'SUPPL_SEND',
-      fc.record({
-        id: fc.nat(20),
-        ret: fc.constantFrom(0xffff_0008, 0xffff_0000),
-        count: fc.constantFrom(2, 2, 2, 1, 3),
-      }),
-      (l, { who, fd }, { id, ret, count }) =>
-        l.send(who, fd, id < 2 ? id : oneOf(l.model.requestIds, id, 1), ret, count),
-    ),
+    6,
+    on('asked', 'SUPPL_SEND', answers, (l, { who, fd }, { pick, params, meta, ret }) => {
+      const id = pick < 2 ? pick : oneOf(l.model.requestIds, pick, 1);
+      return l.send(who, fd, { id, params, meta }, ret);
+    }),
   ],
 ];
 

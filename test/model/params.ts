@@ -1,9 +1,9 @@
 /** Parameters: what the kernel and a TA make of them. */
-import { EINVAL } from '../../src/abi/errno.ts';
+import { EFAULT, EINVAL } from '../../src/abi/errno.ts';
 import { TEE_ERROR_NOT_SUPPORTED, TEE_ERROR_SHORT_BUFFER, TEE_SUCCESS } from '../../src/abi/gp.ts';
 import * as abi from '../../src/abi/tee.ts';
-import { PAGE } from './state.ts';
-import type { Context, Extent } from './state.ts';
+import { endOfPages } from './state.ts';
+import type { Context, Extent, KernelFacts } from './state.ts';
 
 /** Commands of the TA that the model knows. */
 export const MODEL_CMD = {
@@ -23,8 +23,18 @@ export interface Param {
 const TWO_32 = 2n ** 32n;
 const MASK_32 = TWO_32 - 1n;
 
+/** The one type number that was never given out. */
+const UNKNOWN_TYPE = 4;
+/** Addresses of a process end here: TASK_SIZE of arm64 with 48 bits. */
+const USER_SPACE = 2n ** 48n;
+
 const typeOf = ({ attr }: Param): number => attr & abi.TEE_IOCTL_PARAM_ATTR_TYPE_MASK;
-export const isMeta = ({ attr }: Param): boolean => (attr & abi.TEE_IOCTL_PARAM_ATTR_META) !== 0;
+const isMeta = ({ attr }: Param): boolean => (attr & abi.TEE_IOCTL_PARAM_ATTR_META) !== 0;
+/** UBUF and OBJREF are the highest types. */
+const isNewer = (param: Param): boolean =>
+  typeOf(param) >= abi.TEE_IOCTL_PARAM_ATTR_TYPE_UBUF_INPUT;
+const isUbuf = (param: Param): boolean =>
+  isNewer(param) && typeOf(param) <= abi.TEE_IOCTL_PARAM_ATTR_TYPE_UBUF_INOUT;
 const isMemref = (param: Param): boolean =>
   typeOf(param) >= abi.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INPUT &&
   typeOf(param) <= abi.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INOUT;
@@ -36,15 +46,15 @@ const extentOf = (ctx: Context, { c }: Param): Extent | undefined =>
 /** A reference to no bytes that begins where the last page of its memory ends: it has no page. */
 export function hasNoPage(ctx: Context, param: Param): boolean {
   const extent = isMemref(param) ? extentOf(ctx, param) : undefined;
-  if (extent === undefined || param.b !== 0n) return false;
-  const pages = Math.ceil((extent.offset + extent.size) / PAGE);
-  return extent.offset + Number(param.a) === pages * PAGE;
+  return extent !== undefined && param.b === 0n && Number(param.a) === endOfPages(extent);
 }
 
-/** What the kernel's core says to parameters; the driver refuses META ones later. */
-export function paramsError(ctx: Context, params: readonly Param[]): number {
+/** What the kernel's core says to parameters; the driver refuses some later. */
+export function paramsError(facts: KernelFacts, ctx: Context, params: readonly Param[]): number {
   for (const param of params) {
-    if (typeOf(param) === UNKNOWN_TYPE) return -EINVAL;
+    const type = typeOf(param);
+    if (type === UNKNOWN_TYPE || (isNewer(param) && !facts.knowsUbufs)) return -EINVAL;
+    if (isUbuf(param) && param.a + param.b > USER_SPACE) return -EFAULT;
     if (!isMemref(param) || param.c === abi.TEE_MEMREF_NULL) continue;
     const extent = extentOf(ctx, param);
     if (extent === undefined || param.a + param.b > BigInt(extent.size)) return -EINVAL;
@@ -52,11 +62,11 @@ export function paramsError(ctx: Context, params: readonly Param[]): number {
   return 0;
 }
 
+/** OP-TEE's driver takes neither META parameters nor kinds that are not OP-TEE's. */
+export const refusedByDriver = (param: Param): boolean => isMeta(param) || isNewer(param);
+
 /** The TA looks at no parameter: when a session is opened, and when it is not entered at all. */
 export const NO_COMMAND = -1;
-
-/** The one type number that was never given out. */
-const UNKNOWN_TYPE = 4;
 
 type Answer = (param: Param, func: number) => Param;
 

@@ -3,6 +3,18 @@ import { EBADF, EINVAL, ENOTTY } from '../../src/abi/errno.ts';
 
 export const PAGE = 4096;
 
+/** How a kernel differs from others, as far as the model meets it. */
+export interface KernelFacts {
+  /** SHM_ALLOC gives a power of two of pages. */
+  readonly powerOfTwo: boolean;
+  /** What SHM_ALLOC of nothing, and of nearly 2^64, answers. */
+  readonly noSize: number;
+  /** Registering nothing at an unaligned address registers its page. */
+  readonly registersNothing: boolean;
+  /** The core knows UBUF and OBJREF parameters. */
+  readonly knowsUbufs: boolean;
+}
+
 export type DeviceName = 'client' | 'supplicant';
 
 /** Shared memory ids in use, by device. */
@@ -81,11 +93,15 @@ const kindOf = ({ of }: OpenFile): FdKind => (of instanceof Shm ? 'memory' : of.
 export function namesOf(
   { fds }: ModelProcess,
   fd: number,
-): { readonly sessions: readonly number[]; readonly memory: readonly number[] } {
+): { readonly sessions: readonly number[]; readonly memory: readonly Shm[] } {
   const of = fds.get(fd)?.file.of;
   if (!(of instanceof Context)) return { sessions: [], memory: [] };
-  return { sessions: [...of.sessions], memory: [...of.shms.keys()] };
+  return { sessions: [...of.sessions], memory: [...of.shms.values()] };
 }
+
+/** Where the last page of memory ends, as an offset into it. */
+export const endOfPages = ({ offset, size }: Extent): number =>
+  Math.ceil((offset + size) / PAGE) * PAGE - offset;
 
 export function install(process: ModelProcess, file: OpenFile, cloexec: boolean): number {
   const fd = lowestFree((taken) => process.fds.has(taken), 0);

@@ -17,6 +17,8 @@ import type { TraceEvent } from '../../src/trace/events.ts';
 import { EXAMPLES, recordedIoctls, recordedOutput, withoutDigits } from './recording.ts';
 import type { ExampleName, RecordedIoctl } from './recording.ts';
 
+/** Longest that a client may take, milliseconds. */
+const HUNG_MS = 60_000;
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const { TEEBOX_PUBLIC_CLIENTS: clients, TEEBOX_PUBLIC_SUPPLICANT: supplicant } = process.env;
 const directory = mkdtempSync(join(tmpdir(), 'teebox-recordings-'));
@@ -32,7 +34,7 @@ async function run(
   const ta = join(root, 'examples', name, 'ta.ts');
   const program = join(clients ?? '', `optee_example_${name}`);
   const args = [join(root, 'src/cli/main.ts'), 'run', '-q', '--ta', ta, ...options, '--', program];
-  const { stdout } = await promisify(execFile)(process.execPath, args);
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: HUNG_MS });
   const lines = readFileSync(traceOut, 'utf8').trimEnd().split('\n');
   return { stdout, lines: lines.filter((line) => line.includes('/dev/tee0>')).map(withoutNumbers) };
 }

@@ -8,11 +8,14 @@ import type { Command } from '../../src/cli/command.ts';
 import { explore } from '../../src/cli/commands/explore.ts';
 import { replay } from '../../src/cli/commands/replay.ts';
 
+/** Longest that a command may take, milliseconds. */
+const HUNG_MS = 60_000;
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 function teebox(...args: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
     encoding: 'utf8',
+    timeout: HUNG_MS,
   });
   return { status, stdout, stderr };
 }

@@ -2,8 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { O_RDWR } from '../../src/abi/fcntl.ts';
+import {
+  OPTEE_MSG_CMD_INVOKE_COMMAND,
+  OpteeMsgParamRmem,
+  opteeMsgParamOffset,
+} from '../../src/abi/optee-msg.ts';
 import { PROFILES } from '../../src/box/profiles.ts';
 import { nodeHost } from '../../src/host/node/host.ts';
+import { PAGE_SIZE } from '../../src/machine/address.ts';
 import { teeClientOpenContext } from '../../src/linux/tee/tee-client.ts';
 import { Kref } from '../../src/linux/lib/kref.ts';
 import { Mutex } from '../../src/sched/mutex.ts';
@@ -15,6 +21,8 @@ import type { Complaint } from '../../src/sim/findings.ts';
 import type { Run } from '../../src/sim/run.ts';
 import { startClient } from '../../src/sim/scenarios/clients.ts';
 import { COUNTER_TA, TA_IMAGES, UNKNOWN_TA } from '../../src/sim/scenarios/tas.ts';
+import { Tap } from '../blocking/tap.ts';
+import type { TappedMessage } from '../blocking/tap.ts';
 
 function complaintOf(start: (run: Run) => void, profile = PROFILES['linux-7.3']) {
   const scenario = { name: 'test', summary: '', boot: () => ({ tas: TA_IMAGES }), start };
@@ -23,6 +31,16 @@ function complaintOf(start: (run: Run) => void, profile = PROFILES['linux-7.3'])
 
 function* sleep({ box }: Run, mode: WaitMode): Co<void> {
   yield* new WaitQueue(box.sched, 'nobody wakes').wait(mode);
+}
+
+/** The TA of a call with a page sees it from the second byte on. */
+function shiftMemory(message: TappedMessage | undefined): void {
+  if (message?.cmd !== OPTEE_MSG_CMD_INVOKE_COMMAND) return;
+  const { offs, size } = OpteeMsgParamRmem;
+  const at = message.at + opteeMsgParamOffset(0);
+  if (size.num(message.view, at) !== PAGE_SIZE) return;
+  size.setNum(message.view, at, PAGE_SIZE - 1);
+  offs.setNum(message.view, at, 1);
 }
 
 const CASES: Readonly<Record<string, readonly [start: (run: Run) => void, Complaint | undefined]>> =
@@ -100,6 +118,13 @@ const CASES: Readonly<Record<string, readonly [start: (run: Run) => void, Compla
         oracle: 'device busy',
         text: '/dev/teepriv0 cannot be opened by the next supplicant',
       },
+    ],
+    'sees a call that did not do what it says': [
+      (run) => {
+        new Tap(run.box, { enter: shiftMemory });
+        startClient(run, 'client', COUNTER_TA);
+      },
+      { oracle: 'wrong answer', text: 'client: the TA was to add one to N, and N is there' },
     ],
     'sees a daemon that gives up': [
       (run) =>

@@ -59,6 +59,7 @@ describe('a panic', () => {
       where: 'ta.ts:12',
     });
     assert.equal(world.lastCause?.code, 'TEE_ERROR_TARGET_DEAD');
+    assert.deepEqual(world.lastCause?.events, ['TA_InvokeCommandEntryPoint session 1 command 0']);
   });
 
   it('by an access that the firewall refuses is an abort of the TA, not of the core', () => {

@@ -6,10 +6,14 @@
  */
 import type { TaEntry } from '../../ta/runtime.ts';
 import type { TaPanic } from '../../ta/runtime.ts';
+import { phrase } from '../../trace/phrase.ts';
 import { BusFault } from '../../machine/bus.ts';
 import type { Guest } from '../guest.ts';
 import type { ThreadCtx } from './thread.ts';
 import type { UserTaCtx } from './user-ta.ts';
+
+/** Events that a panic report shows. */
+const LAST_EVENTS = 8;
 
 export function reportPanic(
   guest: Guest,
@@ -19,6 +23,7 @@ export function reportPanic(
   error: TaPanic | BusFault,
 ): void {
   const { log, trace } = guest.nexus;
+  const events = trace.latestOfTask(LAST_EVENTS).map(phrase);
   const aborted = error instanceof BusFault;
   const where = aborted ? '' : error.where;
   log.taMessage(thread, '');
@@ -44,5 +49,6 @@ export function reportPanic(
     code: 'TEE_ERROR_TARGET_DEAD',
     text: `the TA panicked with code 0x${ctx.panicCode.toString(16)}: ${text}`,
     object: where === '' ? ctx.uuid : `${ctx.uuid} at ${where}`,
+    events,
   });
 }

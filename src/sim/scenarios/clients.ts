@@ -32,6 +32,7 @@ import { LibTeec } from '../../userland/libteec/libteec.ts';
 import { TeecSharedMemory } from '../../userland/libteec/teec.ts';
 import type { TeecContext } from '../../userland/libteec/teec.ts';
 import type { Run } from '../run.ts';
+import { CMD_ADD } from './tas.ts';
 
 const ONE_BUFFER = TEEC_PARAM_TYPES(TEEC_MEMREF_WHOLE, TEEC_NONE, TEEC_NONE, TEEC_NONE);
 
@@ -47,7 +48,8 @@ export function startClient(run: Run, name: string, uuid: string): Program {
     if (result !== TEEC_SUCCESS) return;
     const shm = new TeecSharedMemory(TEEC_MEM_INPUT | TEEC_MEM_OUTPUT, PAGE_SIZE, page);
     if ((yield* lib.registerSharedMemory(context, shm)) === TEEC_SUCCESS) {
-      yield* useSession(run, lib, context, shm, uuid);
+      const added = yield* useSession(run, lib, context, shm, uuid);
+      if (added) checkCount(run, name, program.memory.read(page, 1));
       if (run.choose(2, 'exit without closing') === 1) return;
       yield* lib.releaseSharedMemory(shm);
     }
@@ -55,18 +57,26 @@ export function startClient(run: Run, name: string, uuid: string): Program {
   });
 }
 
+/** @returns whether the TA has added one to the first byte of the memory. */
 function* useSession(
   run: Run,
   lib: LibTeec,
   context: TeecContext,
   shm: TeecSharedMemory,
   uuid: string,
-): Co<void> {
+): Co<boolean> {
   const { result, session } = yield* lib.openSession(context, uuid, TEEC_LOGIN_PUBLIC);
-  if (result !== TEEC_SUCCESS) return;
+  if (result !== TEEC_SUCCESS) return false;
   const memref = { parent: shm, offset: 0, size: 0 };
-  yield* lib.invokeCommand(session, 0, { paramTypes: ONE_BUFFER, params: [{ memref }] });
+  const operation = { paramTypes: ONE_BUFFER, params: [{ memref }] };
+  const invoked = yield* lib.invokeCommand(session, CMD_ADD, operation);
   if (run.choose(2, 'leave the session open') === 0) yield* lib.closeSession(session);
+  return invoked.result === TEEC_SUCCESS;
+}
+
+/** The memory is the caller's alone, and was zero. */
+function checkCount(run: Run, name: string, [count]: Uint8Array): void {
+  if (count !== 1) run.wrongAnswer(`${name}: the TA was to add one to 0, and ${count} is there`);
 }
 
 /** The same as code of the kernel, in a system session where there are such. */
@@ -86,13 +96,14 @@ function* kernelClient(run: Run, uuid: string): Co<void> {
     buffer.attr = TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INOUT;
     buffer.shm = shm;
     buffer.size = PAGE_SIZE;
-    yield* useKernelSession(ctx, uuid, buffer);
+    const added = yield* useKernelSession(ctx, uuid, buffer);
+    if (added) checkCount(run, 'kernel client', shm.map(0, 1, 'read').bytes);
     yield* shm.put();
   }
   yield* teeClientCloseContext(ctx);
 }
 
-function* useKernelSession(ctx: TeeContext, uuid: string, buffer: TeeParam): Co<void> {
+function* useKernelSession(ctx: TeeContext, uuid: string, buffer: TeeParam): Co<boolean> {
   const open = {
     uuid: parseUuid(uuid),
     clntUuid: new Uint8Array(UUID_LEN),
@@ -103,10 +114,12 @@ function* useKernelSession(ctx: TeeContext, uuid: string, buffer: TeeParam): Co<
     retOrigin: 0,
   };
   const rc = yield* teeClientOpenSession(ctx, open, []);
-  if (rc !== 0 || open.ret !== TEEC_SUCCESS) return;
+  if (rc !== 0 || open.ret !== TEEC_SUCCESS) return false;
   const { session } = open;
   teeClientSystemSession(ctx, session);
   const params = [buffer, new TeeParam(), new TeeParam(), new TeeParam()];
-  yield* teeClientInvokeFunc(ctx, { func: 0, session, cancelId: 0, ret: 0, retOrigin: 0 }, params);
+  const invoke = { func: CMD_ADD, session, cancelId: 0, ret: 0, retOrigin: 0 };
+  const called = yield* teeClientInvokeFunc(ctx, invoke, params);
   yield* teeClientCloseSession(ctx, session);
+  return called === 0 && invoke.ret === TEEC_SUCCESS;
 }

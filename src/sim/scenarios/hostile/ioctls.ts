@@ -21,12 +21,10 @@ import type { Va } from '../../../machine/address.ts';
 import type { Co } from '../../../sched/task.ts';
 import { Frame } from '../../../userland/frame.ts';
 
-/** Parameters that an argument has room for. */
-export const MOST_PARAMS = 6;
-
 const BUF_DATA = 0;
 const SMALL = BUF_DATA + TeeIoctlBufData.byteLength;
 const ARG = SMALL + TeeIoctlShmRegisterData.byteLength;
+/** A power of two with room for an argument of six parameters. */
 const FRAME_SIZE = 256;
 
 /** A parameter as the supplicant sees it: the low halves are all that it ever needs. */
