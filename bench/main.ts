@@ -7,14 +7,17 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { aesCtr } from './aes-ctr.ts';
+import { aesCtrOneInvoke, aesGcm, sha256 } from './algorithms.ts';
 import { boot } from './boot.ts';
 import { invokeInProcess } from './invoke-in-process.ts';
 import { invokeNative } from './invoke-native.ts';
 import { memref } from './memref.ts';
+import { powerCut } from './power-cut.ts';
 import { Unavailable } from './row.ts';
 import type { Benchmark, Row } from './row.ts';
 import { scale } from './scale.ts';
 import { sched } from './sched.ts';
+import { storage } from './storage.ts';
 import { HEADER, formatRow } from './table.ts';
 
 const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
@@ -22,9 +25,14 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   'invoke-native': invokeNative,
   memref,
   'aes-ctr': aesCtr,
+  'aes-ctr-one-invoke': aesCtrOneInvoke,
+  'aes-gcm': aesGcm,
+  'sha-256': sha256,
   boot,
   scale,
   sched,
+  storage,
+  'power-cut': powerCut,
 };
 
 const USAGE = `bench [--json] [NAME...]: ${Object.keys(BENCHMARKS).join(', ')}`;

@@ -19,12 +19,14 @@ export type Unit = 'us' | 'ms' | 'ns' | 'MB/s' | 'boxes/s' | 'KiB';
 
 /** What has to be reached; it is printed, never asserted. */
 export interface Goal {
-  readonly of: 'median' | 'ratio';
+  /** `excess`: the median less the peer's. */
+  readonly of: 'median' | 'ratio' | 'excess';
   readonly bound: 'at most' | 'at least';
   readonly value: number;
 }
 
 export const atMost = (value: number): Goal => ({ of: 'median', bound: 'at most', value });
+export const overPeerAtMost = (value: number): Goal => ({ of: 'excess', bound: 'at most', value });
 export const ratioAtMost = (value: number): Goal => ({ of: 'ratio', bound: 'at most', value });
 export const ratioAtLeast = (value: number): Goal => ({ of: 'ratio', bound: 'at least', value });
 

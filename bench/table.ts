@@ -27,11 +27,13 @@ function line(cells: readonly string[]): string {
 }
 
 function formatGoal({ of, bound, value }: Goal): string {
-  return `${bound === 'at most' ? '≤' : '≥'} ${value}${of === 'ratio' ? ' ×' : ''}`;
+  const text = { median: `${value}`, ratio: `${value} ×`, excess: `+${value}` }[of];
+  return `${bound === 'at most' ? '≤' : '≥'} ${text}`;
 }
 
 function reached(row: Row, { of, bound, value }: Goal): boolean {
-  const got = row[of] ?? NaN;
+  const { median, ratio = NaN, peer } = row;
+  const got = { median, ratio, excess: median - (peer?.median ?? NaN) }[of];
   return bound === 'at most' ? got <= value : got >= value;
 }
 

@@ -16,17 +16,11 @@ import { CONFIG_TABLE } from '../src/optee-os/config.ts';
 import type { ConfigRow } from '../src/optee-os/config.ts';
 import { ROOMS, roomOf } from '../test/house/rooms.ts';
 import { POINTS } from '../test/native/points.ts';
+import { algorithmTables, objectTypeTable } from './algorithms.ts';
+import { code, table } from './markdown.ts';
 
 const root = new URL('../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, root), 'utf8');
-
-const row = (...cells: readonly string[]): string =>
-  `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [row(...head), row(...head.map(() => '---')), ...rows.map((cells) => row(...cells))].join('\n');
-
-const code = (text: string | number): string => `\`${text}\``;
 
 // --- support
 
@@ -160,6 +154,7 @@ type Block = () => string | Promise<string>;
 /** What is generated, by page and name. */
 const BLOCKS: Readonly<Record<string, Readonly<Record<string, Block>>>> = {
   'README.md': { summary: supportSummary },
+  'docs/algorithms.md': { algorithms: algorithmTables, 'object types': objectTypeTable },
   'docs/rooms.md': fileTables,
   'docs/support.md': { support: () => formatSupport(SUPPORT, 'markdown') },
   'docs/profiles.md': { profiles: profileTables },

@@ -17,11 +17,18 @@ export function boot(options: BoxOptions = {}): Box {
 }
 
 export { BootError, Box } from './box/box.ts';
-export type { BoxOptions } from './box/box.ts';
+export type { BoxOptions, NetChoice } from './box/box.ts';
 export { DEFAULT_PROFILE, PROFILES, withoutQuirks } from './box/profiles.ts';
 export type { Profile, ProfileName } from './box/profiles.ts';
 export { formatReport, reportOf } from './box/report.ts';
 export type { Leak, Report, Usage } from './box/report.ts';
+export { FaultyStore } from './host/faulty-store.ts';
+export type { StoreOperation } from './host/faulty-store.ts';
+export { MemoryStore } from './host/memory-store.ts';
+export { DirectoryStore } from './host/node/directory-store.ts';
+export type { ByteStore, StoreStat } from './host/store.ts';
+export type { LoopbackNet } from './linux/process/loopback.ts';
+export type { LoopbackPeer, LoopbackServer } from './linux/process/loopback-socket.ts';
 export { BoxHalted } from './sched/halt.ts';
 export {
   ExhaustivePolicy,
@@ -38,6 +45,9 @@ export type { TaImage } from './ta/runtime.ts';
 export { consoleLine } from './trace/export/console.ts';
 export { exportPerfetto } from './trace/export/perfetto.ts';
 export { exportStrace } from './trace/export/strace.ts';
+export type { SupplicantFaults } from './userland/tee-supplicant/faults.ts';
+export type { PluginResult, SupplicantPlugin } from './userland/tee-supplicant/plugin.ts';
+export type { TeeSupplicantOptions } from './userland/tee-supplicant/tee-supplicant.ts';
 export { TeeClient } from './userland/tee-client.ts';
 export { TRACE_LEVELS } from './trace/events.ts';
 export type { Cause, TraceEvent, TraceLevel } from './trace/events.ts';

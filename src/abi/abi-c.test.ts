@@ -21,6 +21,7 @@ import * as dmaBuf from './dma-buf.ts';
 import * as dmaHeap from './dma-heap.ts';
 import * as errno from './errno.ts';
 import * as fcntl from './fcntl.ts';
+import * as socket from './socket.ts';
 import type { StructInfo } from './layout.ts';
 import * as tee from './tee.ts';
 
@@ -227,6 +228,15 @@ test('files, mappings, limits, signals', { skip: skipWithoutCc }, () => {
   const unknown = compareDefined(preamble.join('\n'), ours);
   // access(2)'s modes are libc's.
   assert.deepEqual(unknown, ['F_OK', 'R_OK', 'W_OK', 'X_OK']);
+});
+
+test('sockets and poll', { skip: skipWithoutCc }, () => {
+  const ours = new Map([...constantsOf(socket)].filter(([name]) => name !== 'SOCK_TYPE_MASK'));
+  const preamble = [
+    '#define _GNU_SOURCE',
+    ...['sys/socket', 'netinet/in', 'poll'].map((header) => `#include <${header}.h>`),
+  ];
+  assert.deepEqual(compareDefined(preamble.join('\n'), ours), []);
 });
 
 test("arm64's own open flags", (t) => {

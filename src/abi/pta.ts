@@ -82,6 +82,14 @@ export const PTA_SYSTEM_MAP_FLAG = {
   PTA_SYSTEM_MAP_FLAG_EXECUTABLE,
 } as const;
 
+/* Source: lib/libdl/include/dlfcn.h, OP-TEE OS 4.10. */
+export const RTLD_NOW = 2;
+export const RTLD_GLOBAL = 0x100;
+export const RTLD_NODELETE = 0x1000;
+
+/** Flags of DLOPEN, which takes all three and nothing else. */
+export const PTA_SYSTEM_RTLD = { RTLD_NOW, RTLD_GLOBAL, RTLD_NODELETE } as const;
+
 /*
  * Statistics.
  * Source: lib/libutee/include/pta_stats.h, OP-TEE OS 4.10.

@@ -6,15 +6,21 @@ import { QEMU_ARMV8, mapOf } from '../boards/boards.ts';
 import type { Board } from '../boards/boards.ts';
 import { formatErrno } from '../abi/errno.ts';
 import type { Host } from '../host/host.ts';
+import type { HostNet } from '../host/net.ts';
 import type { ByteStore } from '../host/store.ts';
 import { Kernel } from '../linux/process/kernel.ts';
+import { LoopbackNet } from '../linux/process/loopback.ts';
 import { Program } from '../linux/process/program.ts';
 import type { ProcessOptions } from '../linux/process/user-process.ts';
+import { MmcRpmb } from '../linux/rpmb/mmc-rpmb.ts';
+import { RpmbCore } from '../linux/rpmb/rpmb-core.ts';
 import { opteeProbe } from '../linux/tee/optee/probe.ts';
 import type { Optee } from '../linux/tee/optee/optee.ts';
 import { TeeSubsystem } from '../linux/tee/tee-subsystem.ts';
 import type { TeeOptions } from '../linux/tee/tee-subsystem.ts';
+import { EmulatedRpmb } from '../machine/emulated-rpmb.ts';
 import { Machine } from '../machine/machine.ts';
+import type { TaPubKey } from '../optee-os/kernel/ta-pub-key.ts';
 import { OpteeOs } from '../optee-os/optee-os.ts';
 import { QEMU_ARMV8A, makeConfig } from '../optee-os/config.ts';
 import type { OpteeOsConfig } from '../optee-os/config.ts';
@@ -28,6 +34,7 @@ import { Scheduler } from '../sched/scheduler.ts';
 import type { TaImage } from '../ta/runtime.ts';
 import { Trace } from '../trace/trace.ts';
 import type { TraceLevel } from '../trace/events.ts';
+import type { SupplicantPlugin } from '../userland/tee-supplicant/plugin.ts';
 import { TeeSupplicant } from '../userland/tee-supplicant/tee-supplicant.ts';
 import type { TeeSupplicantOptions } from '../userland/tee-supplicant/tee-supplicant.ts';
 import { TeeClient } from '../userland/tee-client.ts';
@@ -42,6 +49,8 @@ export interface BoxOptions {
   readonly profile?: ProfileName | Profile;
   /** TAs that are part of the secure world's image, from `taImageOf`. */
   readonly tas?: readonly TaImage[];
+  /** TA_PUBLIC_KEY: who signs `.ta` files; the public default key when absent. */
+  readonly taPubKey?: TaPubKey;
   /** OP-TEE's build-time configuration, by its CFG_ names. */
   readonly config?: Partial<OpteeOsConfig>;
   readonly board?: Board;
@@ -53,8 +62,21 @@ export interface BoxOptions {
   readonly policy?: Policy;
   /** The TypeScript tee-supplicant (default), none, or one with options of its own. */
   readonly supplicant?: 'builtin' | 'none' | Partial<TeeSupplicantOptions>;
+  /** Plugins of the TypeScript tee-supplicant. */
+  readonly plugins?: readonly SupplicantPlugin[];
+  /**
+   * What sockets reach: the box itself and servers that a test plays in memory (`loopback`, the
+   * default), the network of the host (`host`, for live boxes only), or nothing.
+   */
+  readonly net?: NetChoice;
   /** What lies in /lib/optee_armtz: `.ta` files; empty by default. */
   readonly taStore?: ByteStore;
+  /**
+   * The RPMB partition of an eMMC of the board, which the kernel's RPMB class knows where there is
+   * one: RPMB_IMAGE_SIZE bytes, all zero for a new one, changed in place. None by default, so that
+   * requests go to tee-supplicant, which emulates a device of its own.
+   */
+  readonly rpmb?: Uint8Array;
   /** What lies in /var/lib/tee: secure storage; empty and gone with the box by default. */
   readonly stateStore?: ByteStore;
   readonly trace?: TraceLevel;
@@ -64,10 +86,15 @@ export interface BoxOptions {
   readonly nodeAccess?: TeeOptions['nodeAccess'];
 }
 
+export type NetChoice = 'loopback' | 'host' | 'none';
+
 /** Realtime of a seeded box starts here: 2026-01-01 00:00:00 UTC. */
 const SEEDED_EPOCH_NS = 1_767_225_600_000_000_000n;
 
-/** The box could not be made: the driver did not find its secure world, or the box has stopped. */
+/**
+ * The box could not be made: its options contradict each other, the driver did not find its secure
+ * world, or the box has stopped.
+ */
 export class BootError extends Error {
   constructor(why: string, options?: ErrorOptions) {
     super(`the box did not boot: ${why}`, options);
@@ -85,6 +112,8 @@ export class Box {
   readonly sched: Scheduler;
   readonly machine: Machine;
   readonly kernel: Kernel;
+  /** The network in memory, where tests play servers; unused with another `net`. */
+  readonly loopback: LoopbackNet;
   readonly tee: TeeSubsystem;
   readonly opteeOs: OpteeOs;
   /** The driver's state, once it has probed. */
@@ -95,6 +124,7 @@ export class Box {
   readonly statistics: Statistics;
   /** What was in use when user space began: a clean run comes back to it. */
   readonly baseline: Usage;
+  readonly #plugins: readonly SupplicantPlugin[];
   readonly #release: () => void;
 
   /** Boots to the point where user space runs. @throws BootError */
@@ -144,8 +174,10 @@ export class Box {
       hostCrypto: host.crypto,
       counterNs: () => this.sched.nowNs(),
       earlyTas: options.tas ?? [],
+      ...(options.taPubKey && { taPubKey: options.taPubKey }),
     });
     this.machine.conduit.install(this.opteeOs);
+    this.loopback = new LoopbackNet(this.sched);
     this.kernel = new Kernel({
       sched: this.sched,
       machine: this.machine,
@@ -153,6 +185,7 @@ export class Box {
       realtimeNs: () => this.#realtimeNs(options.live === true),
       release: this.profile.release,
       switches: this.profile.process,
+      net: this.#net(options),
     });
     this.kernel.mount('/lib/optee_armtz', options.taStore ?? host.memoryStore());
     this.kernel.mount('/var/lib/tee', options.stateStore ?? host.memoryStore());
@@ -160,7 +193,8 @@ export class Box {
       sha1: (data) => host.crypto.hash('sha1', data),
       ...(options.nodeAccess && { nodeAccess: options.nodeAccess }),
     });
-    this.optee = this.#probe();
+    this.optee = this.#probe(this.#rpmbClass(options.rpmb));
+    this.#plugins = options.plugins ?? [];
     this.supplicant = this.#startSupplicant(options.supplicant ?? 'builtin');
     this.baseline = usageOf(this);
   }
@@ -184,7 +218,12 @@ export class Box {
   startSupplicant(options: Partial<TeeSupplicantOptions> = {}): Program {
     const process = { name: 'tee-supplicant', daemon: true };
     return Program.start(this.kernel, process, (program) =>
-      new TeeSupplicant(program, { switches: this.profile.userland, ...options }).main(),
+      new TeeSupplicant(program, {
+        switches: this.profile.userland,
+        plugins: this.#plugins,
+        hmacSha256: (key, data) => this.host.crypto.hmac('sha256', key, data),
+        ...options,
+      }).main(),
     );
   }
 
@@ -200,6 +239,7 @@ export class Box {
 
   /** Gives the box's memory back; it must not be used afterwards. */
   dispose(): void {
+    this.kernel.net?.close();
     this.#release();
   }
 
@@ -220,18 +260,38 @@ export class Box {
     };
   }
 
+  #net({ net = 'loopback', live = false }: BoxOptions): HostNet | undefined {
+    if (net === 'loopback') return this.loopback;
+    if (net === 'none') return undefined;
+    if (!live) throw new BootError('the network of the host is for live boxes: it has no seed');
+    const made = this.host.net?.();
+    if (made === undefined) throw new BootError('this host gives no network');
+    return made;
+  }
+
   #realtimeNs(live: boolean): bigint {
     if (live) return this.host.clock.realtimeNs();
     return SEEDED_EPOCH_NS + BigInt(Math.floor(this.sched.nowNs()));
   }
 
-  #probe(): Optee {
+  /** CONFIG_RPMB, where the kernel has it and the board an eMMC. */
+  #rpmbClass(image: Uint8Array | undefined): RpmbCore | undefined {
+    if (image === undefined || !this.profile.optee.rpmbRouting) return undefined;
+    const { crypto } = this.host;
+    const hmac = (key: Uint8Array, data: Uint8Array): Uint8Array =>
+      crypto.hmac('sha256', key, data);
+    const rpmb = new RpmbCore(this.kernel);
+    rpmb.register(new MmcRpmb(new EmulatedRpmb(image, hmac)));
+    return rpmb;
+  }
+
+  #probe(rpmb: RpmbCore | undefined): Optee {
     let outcome: Optee | number | undefined;
     const { tee, profile, sched } = this;
     sched.spawn(
       'modprobe optee',
       (function* () {
-        outcome = yield* opteeProbe(tee, profile.optee);
+        outcome = yield* opteeProbe(tee, profile.optee, rpmb === undefined ? {} : { rpmb });
       })(),
     );
     sched.runReady();

@@ -8,6 +8,7 @@ import type { ProcessSwitches } from '../linux/process/switches.ts';
 import type { OpteeSwitches } from '../linux/tee/optee/switches.ts';
 import type { TeeSwitches } from '../linux/tee/switches.ts';
 import type { OpteeOsSwitches } from '../optee-os/switches.ts';
+import { UPSTREAM_USERLAND } from '../userland/switches.ts';
 import type { UserlandSwitches } from '../userland/switches.ts';
 
 export interface Profile {
@@ -66,8 +67,18 @@ const LINUX_7_3: Profile = {
     quirkShortShmAllocLost: true,
     quirkCancelDeadlineCarry: true,
     quirkBusyOpenPanics: true,
+    quirkDirfileRemovedOnError: true,
+    quirkTruncateKeepsHashes: true,
+    quirkTruncateBeforeCommit: true,
+    quirkFailedFindIsAbsence: true,
+    quirkOwnHandleStaysCreating: true,
+    quirkCopiedUsageLost: true,
+    quirkNextOfFailedEnumPanics: true,
+    quirkRpmbTemporaryKept: true,
+    quirkRpmbReplaceLoses: true,
+    quirkRpmbStaleEntryFound: true,
   },
-  userland: { quirkSupplicantLeavesOnEbadf: true },
+  userland: UPSTREAM_USERLAND,
 };
 
 const LINUX_6_1: Profile = {

@@ -49,6 +49,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'run one schedule of a scenario again, traced',
     load: async () => (await import('./commands/replay.ts')).replay,
   },
+  storage: {
+    summary: 'list, verify or show the files of secure storage',
+    load: async () => (await import('./commands/storage.ts')).storage,
+  },
   bench: {
     summary: 'measure, beside the floors and peers of the same run',
     load: async () => (await import('./commands/bench.ts')).bench,

@@ -8,6 +8,7 @@ import { formatReport, reportOf } from '../box/report.ts';
 import { DirectoryStore } from '../host/node/directory-store.ts';
 import { nodeHost } from '../host/node/host.ts';
 import type { ByteStore } from '../host/store.ts';
+import { loadPluginModules } from '../load-plugin.ts';
 import { installTaFiles, loadTas } from '../load-ta.ts';
 import { Supervisor } from '../native/supervisor.ts';
 import type { NativeProgram } from '../native/supervisor.ts';
@@ -36,6 +37,8 @@ export class NativeBox {
   readonly #watchdog: Watchdog;
   readonly #taskNames: TaskNames;
   #supplicant: NativeProgram | undefined;
+  /** A program could not be started: that is all there is to say. */
+  #startFailed = false;
 
   private constructor(
     box: Box,
@@ -56,6 +59,7 @@ export class NativeBox {
   static async open(options: BoxCliOptions): Promise<NativeBox> {
     const host = nodeHost();
     const { images, files } = await loadTas(options.tas);
+    const plugins = await loadPluginModules(options.plugins);
     const watchdog = new Watchdog(options.taTimeoutMs);
     const taStore = host.memoryStore();
     installTaFiles(taStore, files);
@@ -67,6 +71,8 @@ export class NativeBox {
       board: { ...QEMU_ARMV8, ramBytes: options.ramMib * MIB },
       tas: images.map((image) => watchdog.watch(image)),
       supplicant: options.supplicant === 'builtin' ? 'builtin' : 'none',
+      plugins,
+      net: options.net,
       taStore,
       trace:
         options.traceOut !== undefined && options.trace === 'off' ? 'worlds' : traceLevel(options),
@@ -115,8 +121,9 @@ export class NativeBox {
     );
     await this.supervisor.run(() => outcome !== undefined);
     if (outcome === undefined) throw new CliError('the box has stopped', EXIT.corePanic);
-    if (outcome instanceof Error) throw startError(request, outcome);
-    return outcome;
+    if (!(outcome instanceof Error)) return outcome;
+    this.#startFailed = true;
+    throw startError(request, outcome);
   }
 
   /** When the box has stopped: kills the programs and says why. */
@@ -138,7 +145,7 @@ export class NativeBox {
     const deadline = performance.now() + DRAIN_MS;
     await this.supervisor.run(() => this.supervisor.quiet || performance.now() > deadline);
     await this.#stopSupplicant();
-    if (!this.#options.quiet) this.#report();
+    if (!this.#options.quiet && !this.#startFailed) this.#report();
     await this.#watchdog.close();
     await this.supervisor.close();
     this.#export();
@@ -158,8 +165,9 @@ export class NativeBox {
     await this.supervisor.run(
       () => this.supplicantWaits || supplicant.exit !== undefined || performance.now() > until,
     );
-    if (supplicant.exit !== undefined)
-      throw new CliError(`the supplicant ended at once: ${command}`);
+    if (supplicant.exit === undefined) return;
+    this.#startFailed = true;
+    throw new CliError(`the supplicant ended at once: ${command}`);
   }
 
   /** A native supplicant sleeps in TEE_IOC_SUPPL_RECV. */

@@ -22,6 +22,8 @@ describe('options of a box', () => {
         options: {
           tas: [],
           supplicant: 'builtin',
+          plugins: [],
+          net: 'host',
           state: undefined,
           profile: 'linux-7.3',
           config: {},
@@ -40,11 +42,12 @@ describe('options of a box', () => {
 
   it('end at --, and what follows is the program’s', () => {
     const { options, program } = parseBoxOptions(
-      '--ta a --ta=b -c CFG_NUM_THREADS=4 -c CFG_CORE_DYN_SHM=n -q --ram 64 --ta-timeout 0.5 -- prog -q --ta'.split(
+      '--ta a --ta=b --plugin p --plugin q -c CFG_NUM_THREADS=4 -c CFG_CORE_DYN_SHM=n -q --ram 64 --ta-timeout 0.5 -- prog -q --ta'.split(
         ' ',
       ),
     );
     assert.deepEqual(options.tas, ['a', 'b']);
+    assert.deepEqual(options.plugins, ['p', 'q']);
     assert.deepEqual(options.config, { CFG_NUM_THREADS: 4, CFG_CORE_DYN_SHM: false });
     assert.deepEqual([options.quiet, options.ramMib, options.taTimeoutMs], [true, 64, 500]);
     assert.deepEqual(program, ['prog', '-q', '--ta']);
@@ -54,6 +57,7 @@ describe('options of a box', () => {
     refused(/unexpected prog: write -- before the program/, 'prog');
     refused(/no profile linux-5: linux-7\.3, linux-6\.1, hardened/, '--profile', 'linux-5');
     refused(/no trace level most: off, calls, worlds, all/, '--trace', 'most');
+    refused(/no network loopback: host, none/, '--net', 'loopback');
     refused(/CFG_NO_SUCH/, '-c', 'CFG_NO_SUCH=1');
     refused(/CFG_NUM_THREADS/, '-c', 'CFG_NUM_THREADS=many');
     refused(/--wrong/, '--wrong');

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { parseConfig } from '../optee-os/config.ts';
 import type { OpteeOsConfig } from '../optee-os/config.ts';
 import { PROFILES, isProfileName } from '../box/profiles.ts';
+import type { NetChoice } from '../box/box.ts';
 import type { ProfileName } from '../box/profiles.ts';
 import { TRACE_LEVELS } from '../trace/events.ts';
 import type { TraceLevel } from '../trace/events.ts';
@@ -12,6 +13,10 @@ export interface BoxCliOptions {
   readonly tas: readonly string[];
   /** `builtin`, `none`, or a command line. */
   readonly supplicant: string;
+  /** Modules of the built-in supplicant. */
+  readonly plugins: readonly string[];
+  /** What sockets of TAs reach through the built-in supplicant. */
+  readonly net: NetChoice;
   readonly state: string | undefined;
   readonly profile: ProfileName;
   readonly config: Partial<OpteeOsConfig>;
@@ -26,6 +31,8 @@ export interface BoxCliOptions {
 export const BOX_USAGE = [
   '  --ta DIR-OR-FILE          a TA module (.ts, .js), a .ta file, or a directory of them; repeatable',
   '  --supplicant WHICH        builtin (default), none, or a command line in quotes',
+  '  --plugin FILE             a plugin (.ts, .js) of the builtin supplicant; repeatable',
+  '  --net WHICH               what sockets of TAs reach: host (default), none',
   '  --state DIR               keeps /var/lib/tee (secure storage) from run to run',
   `  --profile NAME            ${Object.keys(PROFILES).join(', ')}`,
   '  -c CFG_X=y                an OP-TEE build option; repeatable',
@@ -45,6 +52,8 @@ const MOST_RAM_MIB = 4096;
 const OPTIONS = {
   ta: { type: 'string', multiple: true },
   supplicant: { type: 'string' },
+  plugin: { type: 'string', multiple: true },
+  net: { type: 'string' },
   state: { type: 'string' },
   profile: { type: 'string' },
   c: { type: 'string', short: 'c', multiple: true },
@@ -90,6 +99,8 @@ export function parseBoxOptions(args: readonly string[]): {
     options: {
       tas: values.ta ?? [],
       supplicant: values.supplicant ?? 'builtin',
+      plugins: values.plugin ?? [],
+      net: netOf(values.net),
       state: values.state,
       profile,
       config: Object.assign({}, ...(values.c ?? []).map((text) => configOf(text))),
@@ -126,6 +137,11 @@ function levelOf(text: string | undefined): TraceLevel {
   if (level === undefined)
     throw new UsageError(`no trace level ${text}: ${TRACE_LEVELS.join(', ')}`);
   return level;
+}
+
+function netOf(text = 'host'): NetChoice {
+  if (text === 'host' || text === 'none') return text;
+  throw new UsageError(`no network ${text}: host, none`);
 }
 
 function ramOf(text: string | undefined): number {

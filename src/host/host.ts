@@ -4,6 +4,7 @@
  * them and the package's entries pass one to `box`.
  */
 import type { HostCrypto } from './crypto.ts';
+import type { HostNet } from './net.ts';
 import type { ByteStore } from './store.ts';
 
 /** The RAM of one machine. `bytes` is fixed for the life of the backing: it never moves or grows. */
@@ -39,6 +40,8 @@ export interface Host {
   memoryStore(): ByteStore;
   /** A store over a directory of the outside; undefined where there is none (browser). */
   directoryStore?(path: string): ByteStore;
+  /** The network; undefined where there is none (browser). For live boxes that ask for it. */
+  net?(): HostNet;
   /** Resolves after the host's pending callbacks have run once: one turn of its event loop. */
   turn(): Promise<void>;
   /** Calls `fn` after `ms` milliseconds, or earlier when that is very long; returns what cancels it. */

@@ -15,6 +15,8 @@ export interface StoreStat {
  * a StoreError whose `code` is the errno's name.
  */
 export interface ByteStore {
+  /** Changes are refused, as on a read-only file system; they are not unless it says so. */
+  readonly readOnly?: boolean;
   stat(path: string): StoreStat | undefined;
   /** Up to `length` bytes from `offset`; shorter at the end of the file. */
   read(path: string, offset: number, length: number): Uint8Array | undefined;
@@ -30,7 +32,7 @@ export interface ByteStore {
   rename(from: string, to: string): boolean;
   /** Names in a directory, sorted; undefined when it is none. */
   list(path: string): readonly string[] | undefined;
-  /** Everything written to the file before is durable after. */
+  /** Everything written to the file before, or every name in the directory, is durable after. */
   sync(path: string): void;
 }
 

@@ -52,6 +52,20 @@ export interface Mapping {
   writeBack(): void;
 }
 
+/** What is larger is not worth keeping. */
+const MOST_SCRATCH = 1 << 20;
+
+/** Memory that copies of scattered pages are made in, over and over. */
+export class Scratch {
+  #bytes = new Uint8Array(0);
+
+  take(length: number): Uint8Array<ArrayBuffer> {
+    if (length > MOST_SCRATCH) return new Uint8Array(length);
+    if (length > this.#bytes.length) this.#bytes = new Uint8Array(length);
+    return this.#bytes.subarray(0, length);
+  }
+}
+
 export class Bus {
   readonly base: Pa;
   readonly size: number;
@@ -150,9 +164,16 @@ export class BusPort {
 
   /**
    * The one door to scattered pages: `length` bytes from `offset` into the first page. Contiguous
-   * pages give a direct view, others a copy that `writeBack` scatters. @throws BusFault
+   * pages give a direct view, others a copy that `writeBack` scatters.
+   * @param scratch where the copy is made; it must not be in use. @throws BusFault
    */
-  mapContiguous(pages: readonly Pa[], offset: number, length: number, access: Access): Mapping {
+  mapContiguous(
+    pages: readonly Pa[],
+    offset: number,
+    length: number,
+    access: Access,
+    scratch?: Scratch,
+  ): Mapping {
     const first = pages[Math.floor(offset / PAGE_SIZE)];
     if (first === undefined || length === 0)
       return { bytes: new Uint8Array(0), writeBack: nothing };
@@ -160,7 +181,7 @@ export class BusPort {
       const start = pa(first + pageOffset(offset));
       return { bytes: this.bytes(start, length, access), writeBack: nothing };
     }
-    const bytes = new Uint8Array(length);
+    const bytes = scratch?.take(length) ?? new Uint8Array(length);
     this.#eachRun(pages, offset, length, access, (at, from, n) => {
       bytes.set(this.u8.subarray(at, at + n), from);
     });

@@ -21,15 +21,18 @@ export interface HostArch {
   readonly audit: number;
   readonly ioctl: number;
   readonly pathCalls: ReadonlyMap<number, PathCall>;
+  readonly fstat: number;
   /** execve and execveat: after one the process has another address space. */
   readonly execCalls: readonly number[];
   readonly seccomp: number;
   readonly prctl: number;
   readonly pidfdOpen: number;
+  readonly kcmp: number;
   readonly memfdCreate: number;
   readonly ftruncate: number;
   readonly fcntl: number;
   readonly socketpair: number;
+  readonly shutdown: number;
   readonly eventfd2: number;
   readonly inotifyInit1: number;
   readonly inotifyAddWatch: number;
@@ -70,10 +73,12 @@ const X86_64: HostArch = {
   seccomp: 317,
   prctl: 157,
   pidfdOpen: 434,
+  kcmp: 312,
   memfdCreate: 319,
   ftruncate: 77,
   fcntl: 72,
   socketpair: 53,
+  shutdown: 48,
   eventfd2: 290,
   inotifyInit1: 294,
   inotifyAddWatch: 254,
@@ -89,6 +94,7 @@ const X86_64: HostArch = {
   sendmsg: 46,
   recvmsg: 47,
   statLayout: 'x86-64',
+  fstat: 5,
   execCalls: [59, 322],
   pathCalls: new Map<number, PathCall>([
     ...AT_CALLS({
@@ -114,10 +120,12 @@ const ARM64: HostArch = {
   seccomp: 277,
   prctl: 167,
   pidfdOpen: 434,
+  kcmp: 272,
   memfdCreate: 279,
   ftruncate: 46,
   fcntl: 25,
   socketpair: 199,
+  shutdown: 210,
   eventfd2: 19,
   inotifyInit1: 26,
   inotifyAddWatch: 27,
@@ -133,6 +141,7 @@ const ARM64: HostArch = {
   sendmsg: 211,
   recvmsg: 212,
   statLayout: 'generic',
+  fstat: 80,
   execCalls: [221, 281],
   pathCalls: new Map<number, PathCall>(
     AT_CALLS({

@@ -2,9 +2,11 @@
  * What the host must allow for native programs, tried one by one: the kernel may be too old, a
  * container's seccomp profile or a security module may forbid a call.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import { formatErrno } from '../abi/errno.ts';
 import { PROCMAP_QUERY, PROCMAP_QUERY_COVERING_OR_NEXT_VMA, ProcmapQuery } from '../abi/procmap.ts';
 import { HOST_ARCHS } from './arch.ts';
 import type { HostArch } from './arch.ts';
@@ -46,7 +48,7 @@ export async function diagnose(): Promise<readonly Finding[]> {
       found('koffi', false, error instanceof Error ? error.message : String(error)),
     ];
   }
-  findings.push(notification(), await listener(libc, arch), otherMemory(libc));
+  findings.push(notification(), await listener(libc, arch), await otherMemory(libc));
   findings.push(call(libc, 'pidfd_open', () => libc.syscall(arch.pidfdOpen, process.pid, 0)));
   findings.push(call(libc, 'epoll', () => libc.syscall(arch.epollCreate1, 0)));
   findings.push(call(libc, 'inotify', () => libc.syscall(arch.inotifyInit1, 0)));
@@ -70,7 +72,6 @@ async function listener(libc: Libc, arch: HostArch): Promise<Finding> {
   const wakeFd = libc.syscall(arch.eventfd2, 0, 0);
   try {
     const spawner = await Spawner.start(libc, wakeFd);
-    closeSync(spawner.listener);
     await spawner.close();
     return found(name, true, 'a thread of this process can install it');
   } catch (error) {
@@ -81,20 +82,43 @@ async function listener(libc: Libc, arch: HostArch): Promise<Finding> {
   }
 }
 
-/** process_vm_readv works, tried on this process, and Yama lets a parent use it on its children. */
-function otherMemory(libc: Libc): Finding {
-  const name = 'process_vm_readv of children';
-  const iovec = new BigUint64Array(new ArrayBuffer(128));
-  const address = libc.address(new Uint8Array(iovec.buffer));
-  iovec.set([BigInt(address + 64), 8n, BigInt(address), 8n]);
-  if (libc.processVmReadv(process.pid, address, 1, address + 16, 1) === 8) {
-    const scope = yamaScope();
-    if (scope !== undefined && scope > 1 && process.getuid?.() !== 0) {
-      return found(name, false, `kernel.yama.ptrace_scope is ${scope}: at most 1 lets a parent in`);
-    }
-    return found(name, true, 'permitted');
+/** The arguments of calls: tried on a child that waits, as programs in a call do. */
+async function otherMemory(libc: Libc): Promise<Finding> {
+  const name = 'process_vm_readv and writev of children';
+  const child = spawn('/bin/cat', { stdio: ['pipe', 'ignore', 'ignore'] });
+  try {
+    await once(child, 'spawn');
+    const errno = moveSomeBytes(libc, child.pid ?? 0);
+    return errno === 0 ? found(name, true, 'permitted') : found(name, false, whyNot(errno));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return found(name, false, `a child cannot be looked at: ${why}`);
+  } finally {
+    child.stdin.end();
   }
-  return found(name, false, `errno ${libc.errno()}: a container or security module forbids it`);
+}
+
+/** Reads eight bytes of the process, and writes the same ones back. @returns an errno */
+function moveSomeBytes(libc: Libc, pid: number): number {
+  const maps = readFileSync(`/proc/${pid}/maps`, 'latin1');
+  const at = /^([0-9a-f]+)-\S+ rw/m.exec(maps)?.[1];
+  if (at === undefined) throw new Error(`nothing writable in /proc/${pid}/maps`);
+  const iovecs = new BigUint64Array(new ArrayBuffer(128));
+  const local = libc.address(new Uint8Array(iovecs.buffer));
+  const remote = local + 16;
+  iovecs.set([BigInt(local + 64), 8n, BigInt(`0x${at}`), 8n]);
+  for (const move of [libc.processVmReadv, libc.processVmWritev]) {
+    if (move(pid, local, 1, remote, 1) !== 8) return libc.errno();
+  }
+  return 0;
+}
+
+function whyNot(errno: number): string {
+  const scope = yamaScope();
+  const why = `${formatErrno(-errno)}: a container or a security module forbids it`;
+  return scope === undefined || scope === 0
+    ? why
+    : `${why}; kernel.yama.ptrace_scope is ${scope}, and lets a parent in up to 1`;
 }
 
 function yamaScope(): number | undefined {

@@ -1,6 +1,6 @@
 /**
- * The seccomp filter of native programs: path system calls that could name a TEE node, execs, and
- * ioctls with the TEE magic, go to the supervisor; everything else runs untouched. Calls of another
+ * The seccomp filter of native programs: path system calls that could name a TEE node, fstat, execs,
+ * and ioctls with the TEE magic, go to the supervisor; everything else runs untouched. Calls of another
  * architecture (a 32-bit program on a 64-bit host) are allowed, so they find no TEE.
  */
 import {
@@ -23,7 +23,7 @@ type Instruction = readonly [code: number, jt: number, jf: number, k: number];
 
 /** The program, ready for struct sock_fprog. */
 export function buildFilter(arch: HostArch): { length: number; bytes: Uint8Array } {
-  const paths = [...arch.pathCalls.keys(), ...arch.execCalls];
+  const paths = [...arch.pathCalls.keys(), arch.fstat, ...arch.execCalls];
   // Layout: arch check, nr checks, ioctl check, then `notify` and `allow` at the end.
   const program: Instruction[] = [];
   const notify = 3 + paths.length + 1 + 3;

@@ -3,11 +3,20 @@
  * ioctls on the fds that it handed out. Whatever is not the box's goes on in the host's kernel.
  */
 import { EFAULT } from '../abi/errno.ts';
-import { AT_EACCESS, AT_FDCWD, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY } from '../abi/fcntl.ts';
+import {
+  AT_EACCESS,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_CREAT,
+  O_TRUNC,
+  O_WRONLY,
+} from '../abi/fcntl.ts';
 import { va } from '../machine/address.ts';
 import { realCred } from '../linux/process/cred.ts';
 import type { File } from '../linux/process/file.ts';
 import { statOf } from '../linux/process/inode.ts';
+import type { Inode } from '../linux/process/inode.ts';
 import { ioctlFile } from '../linux/process/ioctl.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
 import { checkAccess, openPath } from '../linux/process/namei.ts';
@@ -28,13 +37,31 @@ const PATH_BYTES = 256;
 /** Largest sysfs attribute. */
 const SYSFS_BYTES = 4096;
 
-/** A path call that is the box's. */
-interface PathRequest {
+/** A call that looks at an fd. */
+interface FdRequest {
   readonly thread: NativeThread;
-  readonly path: string;
   readonly call: PathCall;
   readonly args: readonly number[];
 }
+
+/** A path call that is the box's. */
+interface PathRequest extends FdRequest {
+  readonly path: string;
+}
+
+/** Where newfstatat and statx have AT_* flags. */
+const STAT_FLAGS: ReadonlyMap<string, number> = new Map([
+  ['stat', 3],
+  ['statx', 2],
+]);
+
+function asksForFd({ kind, dirfd }: PathCall, args: readonly number[]): boolean {
+  const flags = dirfd < 0 ? undefined : STAT_FLAGS.get(kind);
+  return flags !== undefined && ((args[flags] ?? 0) & AT_EMPTY_PATH) !== 0;
+}
+
+/** fstat(fd, buffer) */
+const FSTAT: PathCall = { kind: 'stat', dirfd: 0, path: -1, arg: 1, extra: -1 };
 
 export class NativeCalls {
   readonly #kernel: Kernel;
@@ -69,10 +96,12 @@ export class NativeCalls {
       const file = this.#files.find(thread.tid, fd);
       return file === undefined || !valid() ? undefined : this.#ioctl(thread, file, fd, cmd, arg);
     }
+    if (nr === this.#arch.fstat) return this.#fstat({ thread, call: FSTAT, args }, valid);
     const call = this.#arch.pathCalls.get(nr);
     if (call === undefined) return undefined;
     const text = this.#path(thread.tid, args[call.path] ?? 0);
     if (text === undefined) return undefined;
+    if (text === '' && asksForFd(call, args)) return this.#fstat({ thread, call, args }, valid);
     const dirfd = call.dirfd < 0 ? AT_FDCWD : (args[call.dirfd] ?? 0) | 0;
     const path = boxPath(thread.tid, dirfd, text);
     if (path === undefined || !valid()) return undefined;
@@ -121,7 +150,7 @@ export class NativeCalls {
 
   /** A sysfs attribute: a file of the host with what it says now. Directories are the host's. */
   *#installContents(thread: NativeThread, file: File, closeOnExec: boolean): Co<Answer> {
-    if (file.ops.read === undefined) return 'continue';
+    if (file.dentry?.inode.kind === 'directory' || file.ops.read === undefined) return 'continue';
     const contents = new Uint8Array(SYSFS_BYTES);
     const n = yield* file.ops.read(file, thread, contents, 0);
     return n < 0 ? n : this.#files.installBytes(contents.subarray(0, n), closeOnExec, this.#addFd);
@@ -133,12 +162,22 @@ export class NativeCalls {
     return checkAccess({ ...this.#lookup(request), cred: judged }, mode);
   }
 
+  /** fstat(2), and its kin with AT_EMPTY_PATH, of a node's fd. */
+  #fstat(request: FdRequest, valid: () => boolean): Co<Answer> | undefined {
+    const { thread, args } = request;
+    const inode = this.#files.find(thread.tid, (args[0] ?? -1) | 0)?.dentry?.inode;
+    return inode === undefined || !valid() ? undefined : this.#told(request, inode);
+  }
+
   *#stat(request: PathRequest): Co<Answer> {
-    const { thread, call, args } = request;
     const at = this.#lookup(request);
     const found = at.vfs.walk(at.start, at.path, at.cred);
-    if (typeof found === 'number') return found;
-    const stat = statOf(found.inode);
+    return typeof found === 'number' ? found : yield* this.#told(request, found.inode);
+  }
+
+  // oxlint-disable-next-line require-yield -- as the other answers
+  *#told({ thread, call, args }: FdRequest, inode: Inode): Co<Answer> {
+    const stat = statOf(inode);
     const isStatx = call.kind === 'statx';
     const buffer = va(args[isStatx ? call.extra : call.arg] ?? 0);
     const bytes = isStatx ? encodeStatx(stat) : encodeStat(this.#arch, stat);

@@ -19,6 +19,7 @@ import type { Libc } from './libc.ts';
 import { RamWindows } from './ram-windows.ts';
 
 const AF_UNIX = 1;
+const SHUT_WR = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0x80000;
 const IN_CLOEXEC = 0x80000;
@@ -110,6 +111,8 @@ export class NativeFiles {
       closeSync(ours);
       return fd;
     }
+    // A read() of the program ends at once, where it would wait for ever.
+    this.#libc.syscall(this.#arch.shutdown, ours, SHUT_WR);
     this.#byInode.set(inode, { file, ours });
     // Not RDHUP: a program that shuts its end down for writing still holds it.
     this.#epoll.add(ours, EPOLLHUP, () => {

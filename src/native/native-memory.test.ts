@@ -6,6 +6,7 @@ import { Box } from '../box/box.ts';
 import { nodeHost } from '../host/node/host.ts';
 import { PAGE_SIZE, va } from '../machine/address.ts';
 import type { PinnedPages } from '../linux/mm/user-memory.ts';
+import { HOST_ARCHS } from './arch.ts';
 import { loadLibc } from './libc.ts';
 import { NativeMemory, VmAccess } from './native-memory.ts';
 
@@ -22,7 +23,7 @@ describe('native memory', { skip: libc === undefined ? 'no koffi, or no Linux' :
   const box = new Box(nodeHost(), { supplicant: 'none' });
   const { kernel } = box;
   const { bus } = kernel.machine;
-  const vm = new VmAccess(libc!, bus.u8);
+  const vm = new VmAccess(libc!, bus.u8, HOST_ARCHS.get(process.arch)!.kcmp);
   const memory = new NativeMemory(vm, kernel, process.pid, new Map());
   const pid = process.pid;
   after(() => memory.gone());

@@ -19,6 +19,8 @@ import type { NativeVma } from './native-vmas.ts';
 
 /** End of user space: 47 bits on x86-64 and on arm64 programs that do not ask for more. */
 const TASK_SIZE = 2 ** 47 - PAGE_SIZE;
+/** include/uapi/linux/kcmp.h */
+const KCMP_VM = 1;
 const SCRATCH_BYTES = 64 * 1024;
 const MAX_IOVECS = 64;
 const IOVEC_BYTES = 16;
@@ -26,6 +28,7 @@ const IOVEC_BYTES = 16;
 /** Reads and writes other processes' memory; one for all native processes of a supervisor. */
 export class VmAccess {
   readonly libc: Libc;
+  readonly #kcmp: number;
   /** Address of the box's RAM in this process. */
   readonly ramAddress: number;
   readonly ram: Uint8Array<ArrayBuffer>;
@@ -35,13 +38,20 @@ export class VmAccess {
   readonly #iovecs = new DataView(new ArrayBuffer(2 * MAX_IOVECS * IOVEC_BYTES));
   readonly #iovecAddress: number;
 
-  constructor(libc: Libc, ram: Uint8Array<ArrayBuffer>) {
+  /** @param kcmp the system call's number */
+  constructor(libc: Libc, ram: Uint8Array<ArrayBuffer>, kcmp: number) {
     this.libc = libc;
+    this.#kcmp = kcmp;
     this.spare = new SpareBuffers(libc);
     this.ram = ram;
     this.ramAddress = libc.address(ram);
     this.#scratchAddress = libc.address(this.scratch);
     this.#iovecAddress = libc.address(new Uint8Array(this.#iovecs.buffer));
+  }
+
+  /** Whether two processes have one address space (KCMP_VM). */
+  isShared(pid: number, other: number): boolean {
+    return this.libc.syscall(this.#kcmp, pid, other, KCMP_VM) === 0;
   }
 
   /** Bytes fetched into the scratch buffer, fewer at a hole; at most its size. */
@@ -141,13 +151,23 @@ export class NativeMemory implements UserMemory {
   #pageAt = -1;
   #alive = true;
   #mayExec = false;
+  #wasReplaced = false;
+  /** Another process with the same address space: the parent of a vfork child. */
+  readonly #sharer: NativeMemory | undefined;
 
-  constructor(vm: VmAccess, kernel: Kernel, pid: number, shmFiles: ReadonlyMap<number, number>) {
+  constructor(
+    vm: VmAccess,
+    kernel: Kernel,
+    pid: number,
+    shmFiles: ReadonlyMap<number, number>,
+    sharer?: NativeMemory,
+  ) {
     this.#vm = vm;
     this.#kernel = kernel;
     this.#pid = pid;
     this.#vmas = new NativeVmas(vm.libc, pid);
     this.#shmFiles = shmFiles;
+    this.#sharer = sharer;
   }
 
   /** The system call may have slept, or a new one begins. */
@@ -162,7 +182,22 @@ export class NativeMemory implements UserMemory {
 
   /** Whether the exec that began has replaced the address space. */
   get replaced(): boolean {
-    return this.#mayExec && this.#vmas.replaced;
+    if (!this.#mayExec || this.#wasReplaced) return this.#wasReplaced;
+    const sharer = this.#sharer;
+    // While somebody else goes on in the old address space, that is not gone.
+    this.#wasReplaced =
+      sharer?.isAlive === true ? !this.#vm.isShared(this.#pid, sharer.#pid) : this.#vmas.replaced;
+    return this.#wasReplaced;
+  }
+
+  get isAlive(): boolean {
+    return this.#alive;
+  }
+
+  /** The process through which the memory is reached now. */
+  get #owner(): number | undefined {
+    if (this.#alive && !this.replaced) return this.#pid;
+    return this.#sharer === undefined ? undefined : this.#sharer.#owner;
   }
 
   /** The address space is gone: pins that are left hold what they have. */
@@ -229,14 +264,7 @@ export class NativeMemory implements UserMemory {
       });
       return -ENOMEM;
     }
-    return new NativePin(
-      this.#vm,
-      this.#kernel,
-      this.#pid,
-      first,
-      frames,
-      () => this.#alive && !this.replaced,
-    );
+    return new NativePin(this.#vm, this.#kernel, first, frames, () => this.#owner);
   }
 
   /** Pages from `first` that a pin may take: mapped, writable when it writes, no PFN map. */

@@ -63,10 +63,10 @@ export class NativePin implements PinnedPages {
   readonly pages: readonly Pa[];
   readonly #vm: VmAccess;
   readonly #base: number;
-  readonly #pid: number;
   readonly #start: Va;
   readonly #free: () => void;
-  readonly #alive: () => boolean;
+  /** The process whose memory it is now; undefined for none. */
+  readonly #owner: () => number | undefined;
   /** The bytes of each page as they were when last in step with the process. */
   readonly #before: Uint8Array;
   readonly #buffer: Buffer;
@@ -76,39 +76,39 @@ export class NativePin implements PinnedPages {
   constructor(
     vm: VmAccess,
     kernel: Kernel,
-    pid: number,
     start: Va,
     frames: Frames,
-    alive: () => boolean,
+    owner: () => number | undefined,
   ) {
     this.pages = frames.pages;
     this.#free = frames.free;
     this.#vm = vm;
     this.#base = kernel.machine.bus.base;
-    this.#pid = pid;
     this.#start = start;
-    this.#alive = alive;
+    this.#owner = owner;
     this.#buffer = vm.spare.take(frames.pages.length * PAGE_SIZE);
     this.#before = this.#buffer.bytes;
     this.#known = new Uint8Array(frames.pages.length);
   }
 
   syncForDevice(offset: number, length: number): void {
-    if (length === 0 || !this.#alive()) return;
+    const pid = length === 0 ? undefined : this.#owner();
+    if (pid === undefined) return;
     const end = Math.min(offset + length, this.pages.length * PAGE_SIZE);
     const last = Math.floor((end - 1) / PAGE_SIZE);
     const first = Math.floor(offset / PAGE_SIZE);
     // Pages become known as a whole.
     const from = this.#known[first] === 1 ? offset : pageStart(offset);
     const to = this.#known[last] === 1 ? end : roundUp(end, PAGE_SIZE);
-    this.#runs(from, to - from, (ramAt, at, n) => this.#pull(ramAt, at, n));
+    this.#runs(from, to - from, (ramAt, at, n) => this.#pull(pid, ramAt, at, n));
     this.#known.fill(1, first, last + 1);
   }
 
   syncForCpu(offset: number, length: number): void {
-    if (!this.#alive()) return;
-    this.#runs(offset, length, (ramAt, at, n) => this.#pushChanged(ramAt, at, n));
-    this.#vm.flush(this.#pid);
+    const pid = this.#owner();
+    if (pid === undefined) return;
+    this.#runs(offset, length, (ramAt, at, n) => this.#pushChanged(pid, ramAt, at, n));
+    this.#vm.flush(pid);
   }
 
   unpin(): void {
@@ -132,29 +132,30 @@ export class NativePin implements PinnedPages {
   }
 
   /** What the process has unmapped reads as zeros: a frame's earlier user is none of its business. */
-  #pull(ramAt: number, at: number, n: number): void {
+  #pull(pid: number, ramAt: number, at: number, n: number): void {
     const { ram } = this.#vm;
-    const got = this.#vm.readRam(this.#pid, this.#start + at, ramAt, n);
+    const got = this.#vm.readRam(pid, this.#start + at, ramAt, n);
     if (got < n) ram.fill(0, ramAt + got, ramAt + n);
     this.#before.set(ram.subarray(ramAt, ramAt + n), at);
   }
 
-  #pushChanged(ramAt: number, at: number, n: number): void {
-    const { libc, ram } = this.#vm;
+  #pushChanged(pid: number, ramAt: number, at: number, n: number): void {
+    const { libc } = this.#vm;
     for (let done = 0; done < n;) {
       const piece = Math.min(PAGE_SIZE - pageOffset(at + done), n - done);
       const a = this.#vm.ramAddress + ramAt + done;
       if (this.#known[Math.floor((at + done) / PAGE_SIZE)] === 0) {
-        this.#vm.push(this.#pid, this.#start + at + done, ramAt + done, piece);
+        this.#vm.push(pid, this.#start + at + done, ramAt + done, piece);
       } else if (libc.memcmp(a, this.#buffer.address + at + done, piece) !== 0) {
-        this.#pushRuns(ram, ramAt + done, at + done, piece);
+        this.#pushRuns(pid, ramAt + done, at + done, piece);
       }
       done += piece;
     }
   }
 
   /** Notes the runs of bytes that differ: to the byte, since what lies between may be racing. */
-  #pushRuns(ram: Uint8Array, ramAt: number, at: number, n: number): void {
+  #pushRuns(pid: number, ramAt: number, at: number, n: number): void {
+    const { ram } = this.#vm;
     const before = this.#before;
     for (let i = 0; i < n;) {
       if (ram[ramAt + i] === before[at + i]) {
@@ -166,7 +167,7 @@ export class NativePin implements PinnedPages {
         before[at + i] = ram[ramAt + i]!;
         i += 1;
       }
-      this.#vm.push(this.#pid, this.#start + at + from, ramAt + from, i - from);
+      this.#vm.push(pid, this.#start + at + from, ramAt + from, i - from);
     }
   }
 }

@@ -29,6 +29,12 @@ export function tgidOf(tid: number): number | undefined {
   return tgid === undefined ? undefined : Number(tgid);
 }
 
+/** The parent of a process; undefined when it is gone, or its parent is beyond reach. */
+export function parentOf(pid: number): number | undefined {
+  const ppid = Number(statusOf(pid)?.get('PPid') ?? 0);
+  return ppid === 0 ? undefined : ppid;
+}
+
 const words = (text: string | undefined): number[] =>
   (text ?? '').split(/\s+/).filter(Boolean).map(Number);
 

@@ -4,7 +4,7 @@
  * inherited by fork and exec) and forks programs from there. The listener belongs to the whole
  * process, so the box's thread serves it.
  */
-import { promises as fs } from 'node:fs';
+import { closeSync, promises as fs } from 'node:fs';
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads';
 import type { MessagePort } from 'node:worker_threads';
 import {
@@ -59,8 +59,7 @@ interface Waiting {
 }
 
 export class Spawner {
-  /** The seccomp listener: notifications of every program started here. */
-  readonly listener: number;
+  #listener: number;
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, Waiting>();
@@ -69,7 +68,12 @@ export class Spawner {
   private constructor(worker: Worker, port: MessagePort, listener: number) {
     this.#worker = worker;
     this.#port = port;
-    this.listener = listener;
+    this.#listener = listener;
+  }
+
+  /** The seccomp listener: notifications of every program started here; -1 once it is closed. */
+  get listener(): number {
+    return this.#listener;
   }
 
   /**
@@ -125,7 +129,15 @@ export class Spawner {
     }
   }
 
+  /** From now on nobody is asked: calls that wait, and those that are made, fail with ENOSYS. */
+  closeListener(): void {
+    if (this.#listener >= 0) closeSync(this.#listener);
+    this.#listener = -1;
+  }
+
   async close(): Promise<void> {
+    // First: calls of the worker on its way out must fail, not wait to be served.
+    this.closeListener();
     this.#port.postMessage('close' satisfies ToWorker);
     await this.#worker.terminate();
     this.#port.close();

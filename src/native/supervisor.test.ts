@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { after, describe, it } from 'node:test';
 import { Box } from '../box/box.ts';
 import { nodeHost } from '../host/node/host.ts';
@@ -68,6 +69,15 @@ async function run(supervisor: Supervisor, ...argv: string[]): Promise<Ran> {
   closeSync(output);
   if (error !== undefined) throw error;
   return { exit, output: readFileSync(path, 'utf8') };
+}
+
+/** A process that has not ended, whether its parent knows or not. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  } catch {
+    return false;
+  }
 }
 
 const EXEC_BESIDE_A_SLEEPER = `#include <fcntl.h>
@@ -145,12 +155,21 @@ describe('the supervisor', { skip }, () => {
         throw new TypeError('a bug');
       },
     });
+    // One program in the call that fails, and one that makes calls all the time.
+    const busy = { argv: ['/bin/sh', '-c', 'while cat /dev/null; do :; done'], cwd: '/', env: {} };
+    void supervisor.spawn({ ...busy, stdio: [0, 1, 2] });
+    await supervisor.run(() => supervisor.pids.length > 0);
+    let pids: readonly number[] = [];
+    supervisor.watchPids((now) => (pids = [...new Set([...pids, ...now])]));
     const { exit } = await run(supervisor, '/bin/sh', '-c', 'exec 3</dev/tee9');
     assert.equal(exit, undefined);
+    assert.ok(pids.length >= 2);
+    const gaveUpAt = performance.now() + 10_000;
+    while (pids.some(isAlive) && performance.now() < gaveUpAt) await nextTurn();
+    assert.deepEqual(pids.filter(isAlive), [], 'nobody serves them, and they do not wait');
     const { halted } = supervisor.kernel.sched;
     assert.equal(halted?.kind, 'internal error');
     assert.match(halted?.text ?? '', /^call of sh\[\d+\]: a bug$/);
-    supervisor.killAll();
     await supervisor.close();
   });
 

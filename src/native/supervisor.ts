@@ -6,7 +6,7 @@
 import { closeSync, readSync } from 'node:fs';
 import { pid as ownPid } from 'node:process';
 import { EINTR, EMFILE } from '../abi/errno.ts';
-import { O_CLOEXEC, O_EXCL } from '../abi/fcntl.ts';
+import { O_CLOEXEC } from '../abi/fcntl.ts';
 import {
   SECCOMP_IOCTL_NOTIF_ADDFD,
   SECCOMP_IOCTL_NOTIF_ID_VALID,
@@ -29,7 +29,8 @@ import { NativeCalls } from './native-calls.ts';
 import type { Answer } from './native-calls.ts';
 import { NativeFiles } from './native-files.ts';
 import { NativeMemory, VmAccess } from './native-memory.ts';
-import { NativeProcess, NativeThread, tgidOf } from './native-process.ts';
+import { NativeProcess, NativeThread, parentOf, tgidOf } from './native-process.ts';
+import { Pidfds } from './pidfds.ts';
 import { sendSignal } from './send-signal.ts';
 import { Spawner } from './spawner.ts';
 import type { NativeExit, SpawnRequest } from './spawner.ts';
@@ -40,8 +41,6 @@ const SIGNAL_POLL_MS = 4;
 const IDLE_MS = 250;
 /** Under load Node's own loop gets a turn after so many rounds. */
 const ROUNDS_PER_TURN = 1024;
-/** pidfd_open(2): the pidfd of a thread (Linux 6.9, include/uapi/linux/pidfd.h). */
-const PIDFD_THREAD = O_EXCL;
 const POLLIN = 1;
 const NOTIF_ARGS = [
   SeccompNotif.arg0,
@@ -80,7 +79,7 @@ export class Supervisor {
   readonly #calls: NativeCalls;
   readonly #threads = new Map<number, NativeThread>();
   readonly #processes = new Map<number, NativeProcess>();
-  readonly #pidfds = new Map<number, number>();
+  readonly #pidfds: Pidfds;
   /** Calls that sleep. */
   readonly #pending = new Map<NativeThread, Notification>();
   /** The call that each task serves, for fds that are handed out on the way. */
@@ -118,7 +117,8 @@ export class Supervisor {
     this.#wakeFd = wakeFd;
     this.epoll = new Epoll(libc, arch);
     this.epoll.add(wakeFd, EPOLLIN, () => this.#woken());
-    this.#vm = new VmAccess(libc, kernel.machine.bus.u8);
+    this.#pidfds = new Pidfds(libc, arch, this.epoll);
+    this.#vm = new VmAccess(libc, kernel.machine.bus.u8, arch.kcmp);
     this.files = new NativeFiles(kernel, libc, arch, this.epoll);
     this.#calls = new NativeCalls(kernel, arch, this.files, this.#vm, (fd, cloexec) =>
       this.#addFd(fd, cloexec),
@@ -134,6 +134,7 @@ export class Supervisor {
     this.#pollfds.setInt32(8, this.epoll.fd, true);
     this.#pollfds.setInt16(12, POLLIN, true);
     kernel.sched.ownLoop(() => {});
+    kernel.sched.onHalt(() => this.#stop());
   }
 
   /** @throws NativeUnavailable where the host's kernel, a container or a missing part forbids it. */
@@ -175,7 +176,7 @@ export class Supervisor {
   }
 
   /**
-   * The loop: serves until `until()` holds or the box halts. It leaves for one
+   * The loop: serves until `until()` holds or the box halts, which kills the programs. It leaves for one
    * turn of Node's event loop when a signal or a message came, a promise of the outside is pending,
    * or it had none for long.
    */
@@ -219,14 +220,19 @@ export class Supervisor {
   }
 
   async close(): Promise<void> {
-    // The listener first: calls of the worker on its way out must fail, not wait to be served.
-    closeSync(this.#spawner.listener);
     await this.#spawner.close();
     for (const process of this.#processes.values()) process.mm.gone();
-    for (const id of [...this.#pidfds.keys()]) this.#unwatch(id);
+    this.#pidfds.close();
     this.files.close();
     closeSync(this.#wakeFd);
     closeSync(this.epoll.fd);
+  }
+
+  /** The box has stopped: its programs cannot go on, and must not wait for it for ever. */
+  #stop(): void {
+    this.killAll();
+    this.#spawner.closeListener();
+    this.#pollfds.setInt32(0, this.#spawner.listener, true);
   }
 
   #timeoutMs(): number {
@@ -305,7 +311,7 @@ export class Supervisor {
     const { thread, idLo, idHi } = notification;
     this.#pending.delete(thread);
     this.#byTask.delete(thread.task.id);
-    // A call that the box could not finish is not answered: `run` ends and the programs are killed.
+    // A call that the box could not finish is not answered: the programs are killed.
     if (thread.task.failed) this.#failed(thread);
     else this.#send(idLo, idHi, thread.task.result as Answer);
     if (thread.killed) this.kernel.sched.retire(thread.task);
@@ -361,8 +367,7 @@ export class Supervisor {
     if (process === undefined) return undefined;
     const thread = new NativeThread(this.kernel.sched, tid, process);
     this.#threads.set(tid, thread);
-    const { pidfdOpen } = this.arch;
-    if (tid !== tgid) this.#watch(tid, this.libc.syscall(pidfdOpen, tid, PIDFD_THREAD));
+    if (tid !== tgid) this.#pidfds.watch(tid, 'thread', () => this.#ended(tid));
     return thread;
   }
 
@@ -385,10 +390,11 @@ export class Supervisor {
   }
 
   #adopt(tgid: number): NativeProcess | undefined {
-    const isWatched = this.#pidfds.has(tgid);
-    const { pidfdOpen } = this.arch;
-    if (!isWatched && !this.#watch(tgid, this.libc.syscall(pidfdOpen, tgid, 0))) return undefined;
-    const mm = new NativeMemory(this.#vm, this.kernel, tgid, this.files.shmFiles);
+    const watched =
+      this.#pidfds.has(tgid) || this.#pidfds.watch(tgid, 'process', () => this.#ended(tgid));
+    if (!watched) return undefined;
+    const { shmFiles } = this.files;
+    const mm = new NativeMemory(this.#vm, this.kernel, tgid, shmFiles, this.#sharerOf(tgid));
     const table = this.files.table(tgid, (fd, cloexec) => this.#addFd(fd, cloexec));
     const process = new NativeProcess(tgid, mm, table);
     this.#processes.set(tgid, process);
@@ -396,26 +402,18 @@ export class Supervisor {
     return process;
   }
 
-  /** A pidfd tells when its process or thread is gone. @returns false without one. */
-  #watch(id: number, pidfd: number): boolean {
-    if (pidfd < 0) return false;
-    this.#pidfds.set(id, pidfd);
-    this.epoll.add(pidfd, EPOLLIN, () => {
-      this.#unwatch(id);
-      const process = this.#processes.get(id);
-      if (process !== undefined) this.#gone(process);
-      const thread = this.#threads.get(id);
-      if (thread !== undefined) this.#threadGone(thread);
-    });
-    return true;
+  /** A vfork child runs in its parent's memory until it executes or ends. */
+  #sharerOf(tgid: number): NativeMemory | undefined {
+    const ppid = parentOf(tgid);
+    if (ppid === undefined || ppid === ownPid || !this.#vm.isShared(tgid, ppid)) return undefined;
+    return this.#processOf(ppid)?.mm;
   }
 
-  #unwatch(id: number): void {
-    const pidfd = this.#pidfds.get(id);
-    if (pidfd === undefined) return;
-    this.#pidfds.delete(id);
-    this.epoll.remove(pidfd);
-    closeSync(pidfd);
+  #ended(id: number): void {
+    const process = this.#processes.get(id);
+    if (process !== undefined) this.#gone(process);
+    const thread = this.#threads.get(id);
+    if (thread !== undefined) this.#threadGone(thread);
   }
 
   /** The process has ended, or its address space has by an exec, and its other threads with it. */
@@ -430,7 +428,7 @@ export class Supervisor {
 
   #threadGone(thread: NativeThread): void {
     const { tid, process } = thread;
-    if (tid !== process.pid) this.#unwatch(tid);
+    if (tid !== process.pid) this.#pidfds.unwatch(tid);
     if (this.#threads.get(tid) === thread) this.#threads.delete(tid);
     thread.killed = true;
     this.kernel.sched.interrupt(thread.task);

@@ -17,11 +17,32 @@ export interface OpteeOsConfig {
   readonly CFG_CORE_ASYNC_NOTIF: boolean;
   readonly CFG_RPMB_ANNOUNCE_PROBE_CAP: boolean;
   readonly CFG_REE_FS: boolean;
+  readonly CFG_REE_FS_ALLOW_RESET: boolean;
+  readonly CFG_REE_FS_HTREE_HASH_SIZE_COMPAT: boolean;
   readonly CFG_RPMB_FS: boolean;
+  readonly CFG_REE_FS_INTEGRITY_RPMB: boolean;
+  readonly CFG_RPMB_FS_DEV_ID: number;
+  readonly CFG_RPMB_FS_RD_ENTRIES: number;
+  readonly CFG_RPMB_FS_CACHE_ENTRIES: number;
+  readonly CFG_RPMB_RESET_FAT: boolean;
+  readonly CFG_RPMB_TESTKEY: boolean;
+  readonly CFG_RPMB_WRITE_KEY: boolean;
+  readonly CFG_TA_VERSION_DB_RPMB: boolean;
+  readonly CFG_SECSTOR_TA: boolean;
+  readonly CFG_SECSTOR_TA_MGMT_PTA: boolean;
   readonly CFG_REE_FS_TA: boolean;
   readonly CFG_DEVICE_ENUM_PTA: boolean;
   readonly CFG_SYSTEM_PTA: boolean;
+  readonly CFG_GP_SOCKETS: boolean;
+  readonly CFG_HWRNG_PTA: boolean;
+  readonly CFG_HWRNG_RATE: number;
+  readonly CFG_HWRNG_QUALITY: number;
   readonly CFG_WITH_STATS: boolean;
+  readonly CFG_ATTESTATION_PTA: boolean;
+  readonly CFG_ATTESTATION_PTA_KEY_SIZE: number;
+  readonly CFG_TEE_CORE_EMBED_INTERNAL_TESTS: boolean;
+  readonly CFG_INSECURE: boolean;
+  readonly CFG_TEE_CORE_DEBUG: boolean;
   readonly CFG_TEE_CORE_LOG_LEVEL: number;
   readonly CFG_TEE_TA_LOG_LEVEL: number;
   readonly CFG_TEE_CORE_TA_TRACE: boolean;
@@ -82,11 +103,91 @@ export const CONFIG_TABLE: ConfigTable = {
     meaning: 'announce that RPMB frames may be routed by the kernel',
   },
   CFG_REE_FS: { default: true, meaning: 'secure storage in files of the normal world' },
+  CFG_REE_FS_ALLOW_RESET: {
+    default: false,
+    meaning:
+      'secure storage whose directory is gone begins anew, though it is known to have existed',
+  },
+  CFG_REE_FS_HTREE_HASH_SIZE_COMPAT: {
+    default: true,
+    meaning: 'a file head authenticates half of the root hash, as files always did',
+  },
   CFG_RPMB_FS: { default: false, meaning: 'secure storage in an RPMB partition' },
+  CFG_REE_FS_INTEGRITY_RPMB: {
+    default: true,
+    meaning: 'with CFG_RPMB_FS, files of the normal world cannot be rolled back: RPMB has a hash',
+  },
+  CFG_RPMB_FS_DEV_ID: {
+    default: 0,
+    meaning: 'number of the eMMC that tee-supplicant is asked for',
+    min: 0,
+    max: 0xffff,
+  },
+  CFG_RPMB_FS_RD_ENTRIES: {
+    default: 8,
+    meaning: 'entries of the RPMB file table that are read at once',
+    min: 1,
+    max: 1024,
+  },
+  CFG_RPMB_FS_CACHE_ENTRIES: {
+    default: 0,
+    meaning: 'entries of the RPMB file table that are kept in memory',
+    min: 0,
+    max: 1024,
+  },
+  CFG_RPMB_RESET_FAT: { default: false, meaning: 'clear the RPMB partition after each boot' },
+  CFG_RPMB_TESTKEY: { default: false, meaning: 'the public test key instead of a derived one' },
+  CFG_RPMB_WRITE_KEY: {
+    default: false,
+    meaning: 'program the key of a new RPMB partition, which tee-supplicant sees then',
+  },
+  CFG_TA_VERSION_DB_RPMB: {
+    default: false,
+    meaning: 'with CFG_RPMB_FS, the lowest versions of TAs are remembered in RPMB',
+  },
+  CFG_SECSTOR_TA: { default: true, meaning: 'with CFG_REE_FS, load TAs from secure storage' },
+  CFG_SECSTOR_TA_MGMT_PTA: {
+    default: true,
+    meaning: 'with CFG_SECSTOR_TA, pseudo TA that installs TAs in secure storage',
+  },
   CFG_REE_FS_TA: { default: true, meaning: 'load TAs through tee-supplicant' },
   CFG_DEVICE_ENUM_PTA: { default: true, meaning: 'pseudo TA that lists TAs for the TEE bus' },
   CFG_SYSTEM_PTA: { default: true, meaning: 'pseudo TA with services for TAs' },
+  CFG_GP_SOCKETS: { default: true, meaning: 'pseudo TA behind the sockets of TAs' },
+  CFG_HWRNG_PTA: { default: false, meaning: 'pseudo TA with random numbers for Linux' },
+  CFG_HWRNG_RATE: {
+    default: 0,
+    meaning: 'bytes of entropy a second that the random number PTA claims, 0 for any',
+    min: 0,
+    max: 0xffffffff,
+  },
+  CFG_HWRNG_QUALITY: {
+    default: 1024,
+    meaning: 'bits of entropy per 1024 bits that the random number PTA claims',
+    min: 0,
+    max: 1024,
+  },
   CFG_WITH_STATS: { default: false, meaning: 'pseudo TA that reports memory and time' },
+  CFG_ATTESTATION_PTA: { default: false, meaning: 'pseudo TA that signs measurements' },
+  CFG_ATTESTATION_PTA_KEY_SIZE: {
+    default: 3072,
+    meaning: 'bits of the RSA key that measurements are signed with',
+    min: 528,
+    max: 4096,
+  },
+  CFG_TEE_CORE_EMBED_INTERNAL_TESTS: {
+    default: false,
+    meaning: 'pseudo TA with self tests of the core, which xtest calls',
+  },
+  CFG_INSECURE: {
+    default: true,
+    meaning:
+      'a platform without a monotonic counter may use secure storage, which can be rolled back',
+  },
+  CFG_TEE_CORE_DEBUG: {
+    default: true,
+    meaning: 'assertions of secure storage are checked, one of them with requests of its own',
+  },
   CFG_TEE_CORE_LOG_LEVEL: {
     default: 2,
     meaning: '0 none, 1 error, 2 info, 3 debug, 4 flow; 0 silences TAs too',

@@ -25,6 +25,8 @@ import { MobjNsecShm } from './mm/mobj.ts';
 import { RegShmRelease, RegShmTable } from './mm/mobj-dyn-shm.ts';
 import type { Nexus } from './nexus.ts';
 import { makePseudoTas } from './pta/table.ts';
+import { Tadb } from './storage/tadb.ts';
+import { TeeStorage } from './storage/tee-storage.ts';
 
 export class Guest {
   readonly nexus: Nexus;
@@ -38,6 +40,9 @@ export class Guest {
   readonly rpcShmCache: RpcShmCache;
   readonly notif: Notif;
   readonly time: TeeTime;
+  readonly storage: TeeStorage;
+  /** CFG_SECSTOR_TA */
+  readonly tadb: Tadb | undefined;
   readonly manager: TaManager;
   /** Sessions opened from the normal world. */
   readonly openSessions = new SessionList();
@@ -58,6 +63,8 @@ export class Guest {
     const shmMutex = new SecureMutex(nexus.sched, this.notif, 'shm_mu');
     this.shmRelease = new RegShmRelease(this.shm, shmMutex, new Condvar(shmMutex));
     this.time = new TeeTime(nexus, this.rpc);
+    this.storage = new TeeStorage(this);
+    this.tadb = this.#makeTadb();
     this.manager = new TaManager(nexus, this.heap, this.notif, (m) => new GuestTaLoader(this, m));
     this.pseudoTas = this.#checked(makePseudoTas(this));
   }
@@ -69,6 +76,19 @@ export class Guest {
       if (other instanceof UserTaCtx) lists.push(other.openSessions);
     }
     return lists.flatMap((list) => [...list].filter((s) => s.ctx === ctx).map((s) => s.id));
+  }
+
+  #makeTadb(): Tadb | undefined {
+    const { config, sched } = this.nexus;
+    if (!config.CFG_SECSTOR_TA || !config.CFG_REE_FS) return undefined;
+    return new Tadb({
+      nexus: this.nexus,
+      heap: this.heap,
+      rpc: this.rpc,
+      rpcShmCache: this.rpcShmCache,
+      fileOps: (id) => this.storage.fileOps(id),
+      mutex: new SecureMutex(sched, this.notif, 'tadb_mutex'),
+    });
   }
 
   #checked(ptas: readonly PseudoTa[]): ReadonlyMap<string, PseudoTa> {

@@ -14,8 +14,11 @@ import type { Scheduler } from '../sched/scheduler.ts';
 import type { TaImage } from '../ta/runtime.ts';
 import type { Trace } from '../trace/trace.ts';
 import type { OpteeOsConfig } from './config.ts';
+import { DEFAULT_TA_PUB_KEY } from './kernel/ta-pub-key.ts';
+import type { TaPubKey } from './kernel/ta-pub-key.ts';
 import { CoreLog } from './kernel/trace.ts';
 import type { LogSite } from './kernel/trace.ts';
+import { AsidPool } from './mm/asid.ts';
 import { CoreMmu } from './mm/core-mmu.ts';
 import { PhysMem } from './mm/phys-mem.ts';
 import type { OpteeOsSwitches } from './switches.ts';
@@ -42,6 +45,8 @@ export interface OpteeOsOptions {
   readonly hostCrypto: HostCrypto;
   /** Nanoseconds of the secure counter since boot. */
   readonly counterNs: () => number;
+  /** TA_PUBLIC_KEY; the public default key when absent. */
+  readonly taPubKey?: TaPubKey;
   /** TAs that are part of the image, found before any other. */
   readonly earlyTas: readonly TaImage[];
 }
@@ -55,8 +60,10 @@ export class Nexus {
   readonly port: BusPort;
   readonly mmu: CoreMmu;
   readonly taRam: PhysMem;
+  readonly asids = new AsidPool();
   readonly random: RandomSource;
   readonly crypto: HostCrypto;
+  readonly taPubKey: TaPubKey;
   readonly earlyTas: ReadonlyMap<string, TaImage>;
   readonly counterNs: () => number;
   readonly #raise: (line: number) => void;
@@ -76,6 +83,7 @@ export class Nexus {
     this.random = options.random;
     this.crypto = options.hostCrypto;
     this.counterNs = options.counterNs;
+    this.taPubKey = options.taPubKey ?? DEFAULT_TA_PUB_KEY;
     this.earlyTas = new Map(options.earlyTas.map((image) => [image.head.uuid, image]));
     this.#raise = options.raise;
     this.#notifLine = options.notifLine;

@@ -1,6 +1,6 @@
 /** What the OP-TEE secure world supports, for the support page. */
 import type { SupportRow } from '../abi/support.ts';
-import { CRYPTO_SUPPORT } from './syscall/crypto-support.ts';
+import { CRYPTO_SUPPORT } from './syscall/svc-cryp-support.ts';
 
 type Status = SupportRow['status'];
 
@@ -84,30 +84,41 @@ const RPC: readonly SupportRow[] = [
     'OPTEE_RPC_CMD_SUSPEND',
     'OPTEE_RPC_CMD_SHM_ALLOC',
     'OPTEE_RPC_CMD_SHM_FREE',
+    'OPTEE_RPC_CMD_SOCKET',
+    'OPTEE_RPC_CMD_SUPP_PLUGIN',
   ].map((name) => rpc(name)),
+  rpc(
+    'OPTEE_RPC_CMD_FS',
+    'partial',
+    'RENAME, OPENDIR, CLOSEDIR, READDIR: never sent, as upstream since there is a directory file',
+  ),
   ...[
     'OPTEE_RPC_CMD_RPMB',
-    'OPTEE_RPC_CMD_FS',
-    'OPTEE_RPC_CMD_SQL_FS_RESERVED',
-    'OPTEE_RPC_CMD_GPROF',
-    'OPTEE_RPC_CMD_SOCKET',
-    'OPTEE_RPC_CMD_FTRACE',
-    'OPTEE_RPC_CMD_SUPP_PLUGIN',
-    'OPTEE_RPC_CMD_BENCH_REG',
-    'OPTEE_RPC_CMD_I2C_TRANSFER',
     'OPTEE_RPC_CMD_RPMB_PROBE_RESET',
     'OPTEE_RPC_CMD_RPMB_PROBE_NEXT',
     'OPTEE_RPC_CMD_RPMB_FRAMES',
+  ].map((name) => rpc(name, 'supported', 'with CFG_RPMB_FS=y; not built by default, as upstream')),
+  ...[
+    'OPTEE_RPC_CMD_SQL_FS_RESERVED',
+    'OPTEE_RPC_CMD_GPROF',
+    'OPTEE_RPC_CMD_FTRACE',
+    'OPTEE_RPC_CMD_BENCH_REG',
+    'OPTEE_RPC_CMD_I2C_TRANSFER',
   ].map(absent(rpc, NEVER_SENT)),
 ];
 
 const STORES: readonly SupportRow[] = [
   store('early TA', 'supported', 'the TypeScript TAs that are given to the box'),
-  store('Secure Storage TA', 'absent', 'no secure storage: never asked'),
+  store(
+    'Secure Storage TA',
+    'partial',
+    'TAs are installed, found, decrypted and authenticated; the image is refused with ' +
+      'TEE_ERROR_NOT_SUPPORTED, because .ta files cannot be run',
+  ),
   store(
     'REE',
     'partial',
-    'both LOAD_TA requests and the header are done; the image is refused with ' +
+    'signatures, subkeys, hash, encryption (AES-GCM) and lowest versions are checked; the image is refused with ' +
       'TEE_ERROR_NOT_SUPPORTED, because .ta files cannot be run',
   ),
 ];
@@ -118,20 +129,26 @@ const PTAS: readonly SupportRow[] = [
   pta(
     'system.pta',
     'partial',
-    'entropy and TA unique keys; memory, libraries, TPM log and plugins: TEE_ERROR_NOT_SUPPORTED',
+    'entropy, TA unique keys, plugins; no memory can be mapped (TEE_ERROR_NOT_SUPPORTED), no ' +
+      'library is found (TEE_ERROR_TARGET_DEAD), no TPM event log',
   ),
-  ...[
+  pta('socket'),
+  pta('rng.pta', 'supported', 'with CFG_HWRNG_PTA=y; not built by default, as upstream'),
+  pta(
     'invoke_tests.pta',
-    'secstor_ta_mgmt',
-    'socket',
-    'gprof.pta',
-    'hwrng.pta',
-    'rtc.pta',
-    'scmi.pta',
+    'partial',
+    'with CFG_TEE_CORE_EMBED_INTERNAL_TESTS=y; no secure data path, lockdep, transfer lists',
+  ),
+  pta(
     'attestation.pta',
-    'apdu.pta',
-    'scp03.pta',
-  ].map(absent(pta, NO_SUCH_TA)),
+    'partial',
+    'with CFG_ATTESTATION_PTA=y; memory of TAs and of the core is measured as no bytes, and no ' +
+      'TA has a header: TEE_ERROR_NOT_SUPPORTED',
+  ),
+  pta('secstor_ta_mgmt'),
+  ...['gprof', 'rtc.pta', 'PTA-SCMI', 'pta.apdu', 'pta.scp03', 'widevine.pta'].map(
+    absent(pta, NO_SUCH_TA),
+  ),
 ];
 
 const SYSCALLS: readonly SupportRow[] = [
@@ -151,9 +168,6 @@ const SYSCALLS: readonly SupportRow[] = [
     'get_time',
     'set_ta_time',
     'cryp_random_number_generate',
-  ].map((name) => syscall(name)),
-  syscall('check_access_rights', 'partial', 'answered by the TA runtime, which maps the memory'),
-  ...[
     'storage_obj_open',
     'storage_obj_create',
     'storage_obj_del',
@@ -167,7 +181,8 @@ const SYSCALLS: readonly SupportRow[] = [
     'storage_obj_write',
     'storage_obj_trunc',
     'storage_obj_seek',
-  ].map(absent(syscall, 'no secure storage')),
+  ].map((name) => syscall(name)),
+  syscall('check_access_rights', 'partial', 'answered by the TA runtime, which maps the memory'),
   syscall('cache_operation', 'absent', 'no TA runtime can call it'),
 ];
 

@@ -108,7 +108,7 @@ const REFUSED: {
   'a result that may be a promise as a number': ReturnType<Tee['TEE_Wait']> extends number
     ? true
     : false;
-  'a function that is absent': 'TEE_OpenPersistentObject' extends keyof Tee ? true : false;
+  'a function that is absent': 'TEE_Peripheral_Open' extends keyof Tee ? true : false;
   'the inner workings': 'syscalls' | 'panic' | 'runtime' extends keyof Tee ? true : false;
   'text as a result': Takes<(entries: Entries) => void, [{ TA_CreateEntryPoint: () => string }]>;
   'entry points without open': Omit<Entries, 'TA_OpenSessionEntryPoint'> extends Entries
@@ -136,7 +136,7 @@ describe('support rows', () => {
   const methods = new Set<string>();
   for (let proto: object = Tee.prototype; proto !== Object.prototype;) {
     for (const name of Object.getOwnPropertyNames(proto)) {
-      if (name.startsWith('TEE_')) methods.add(name);
+      if (/^(TEE|tee)_|^[EIDF]MSG$|^DHEXDUMP$|^printf$/.test(name)) methods.add(name);
     }
     proto = Object.getPrototypeOf(proto) as object;
   }

@@ -12,6 +12,8 @@ export * from '../abi/ta-head.ts';
 export * from '../abi/trace-levels.ts';
 export { TEE_USER_MEM_HINT_NO_FILL_ZERO } from '../abi/utee-defines.ts';
 export type { Tee } from './gp/tee.ts';
+export { TEE_BigIntSizeInU32 } from './gp/arithmetic-layout.ts';
+export type { TEE_BigInt, TEE_BigIntFMM, TEE_BigIntFMMContext } from './gp/arithmetic-layout.ts';
 export {
   TEE_Attribute,
   TEE_Identity,
@@ -27,6 +29,7 @@ export type {
   MaybePromise,
   Ref,
   TEE_Memref,
+  TEE_ObjectEnumHandle,
   TEE_ObjectHandle,
   TEE_OperationHandle,
   TEE_OperationInfoKey,
@@ -35,6 +38,9 @@ export type {
   TEE_TASessionHandle,
   TEE_Time,
   TEE_Value,
+  TEE_iSocket,
+  TEE_iSocketHandle,
+  TEE_ipSocket_Setup,
 } from './gp/types.ts';
 export type { TaPropertyValue } from './runtime.ts';
 export { TaSession, defineTa } from './typescript/define.ts';

@@ -148,7 +148,10 @@ export interface TaSyscalls {
   allocatePages(count: number): readonly Pa[] | undefined;
   freePages(pages: readonly Pa[]): void;
   rng(out: Uint8Array): number;
-  crypto: TaCryptoSyscalls;
+  /** @param isPrivate the memory is the TA's own @param operation UTEE_CACHE_OPERATION */
+  cacheOperation(isPrivate: boolean, operation: number): number;
+  readonly crypto: TaCryptoSyscalls;
+  readonly storage: TaStorageSyscalls;
 }
 
 export interface PropertyOut {
@@ -191,12 +194,14 @@ export interface TaObjectInfo {
 /** Cryptographic objects and operations: handles are numbers, as in OP-TEE. */
 export interface TaCryptoSyscalls {
   objAlloc(type: number, maxKeySizeBits: number, out: { handle: number }): number;
-  objClose(handle: number): number;
+  /** Closing a persistent object leaves the secure world. */
+  objClose(handle: number): MaybeCo<number>;
   objReset(handle: number): number;
   objPopulate(handle: number, attributes: readonly TaAttribute[]): number;
   objCopy(destination: number, source: number): number;
   objGetInfo(handle: number, out: TaObjectInfo): number;
-  objRestrictUsage(handle: number, usage: number): number;
+  /** Of a persistent object, this leaves the secure world. */
+  objRestrictUsage(handle: number, usage: number): MaybeCo<number>;
   objGetAttr(
     handle: number,
     id: number,
@@ -213,6 +218,11 @@ export interface TaCryptoSyscalls {
   ): number;
   stateCopy(destination: number, source: number): number;
   stateFree(handle: number): number;
+  /** Digests and MACs. @param iv of none so far: empty */
+  hashInit(state: number, iv: Uint8Array): number;
+  hashUpdate(state: number, chunk: Uint8Array): number;
+  /** Of an extendable-output function: as many bytes as `size` says, and more with each call. */
+  hashFinal(state: number, chunk: Uint8Array, out: Uint8Array, size: { size: number }): number;
   cipherInit(state: number, iv: Uint8Array): number;
   cipherUpdate(state: number, source: Uint8Array, out: Uint8Array, size: { size: number }): number;
   cipherFinal(state: number, source: Uint8Array, out: Uint8Array, size: { size: number }): number;
@@ -246,4 +256,59 @@ export interface TaCryptoSyscalls {
     size: { size: number },
     tag: Uint8Array,
   ): number;
+  /** Encrypts, decrypts or signs, as the operation's mode says. */
+  asymmOperate(
+    state: number,
+    attributes: readonly TaAttribute[],
+    source: Uint8Array,
+    out: Uint8Array,
+    size: { size: number },
+  ): number;
+  asymmVerify(
+    state: number,
+    attributes: readonly TaAttribute[],
+    data: Uint8Array,
+    signature: Uint8Array,
+  ): number;
+  /** @param derived handle of the object that gets the secret */
+  deriveKey(state: number, attributes: readonly TaAttribute[], derived: number): number;
+}
+
+/** Persistent objects: their handles are of the same kind as those of transient ones. */
+export interface TaStorageSyscalls {
+  /** @param storage TEE_STORAGE_PRIVATE* @param flags TEE_DATA_FLAG_* */
+  objOpen(
+    storage: number,
+    objectId: Uint8Array,
+    flags: number,
+    out: { handle: number },
+  ): Co<number>;
+  /**
+   * @param attributes handle of an object whose attributes are copied, 0 for none
+   * @param out undefined when the TA wants no handle on the new object
+   */
+  objCreate(
+    storage: number,
+    objectId: Uint8Array,
+    flags: number,
+    attributes: number,
+    data: Uint8Array,
+    out: { handle: number } | undefined,
+  ): Co<number>;
+  /** The handle is gone, too. */
+  objDelete(handle: number): Co<number>;
+  objRename(handle: number, objectId: Uint8Array): Co<number>;
+  enumAlloc(out: { handle: number }): number;
+  /** An enumerator that was started leaves the secure world when it ends. */
+  enumFree(handle: number): MaybeCo<number>;
+  enumReset(handle: number): MaybeCo<number>;
+  enumStart(handle: number, storage: number): Co<number>;
+  /** @param id room for TEE_OBJECT_ID_MAX_LEN bytes; `size` says how many there are */
+  enumNext(handle: number, info: TaObjectInfo, id: Uint8Array, size: { size: number }): Co<number>;
+  /** `count.size` says how many bytes there were. */
+  objRead(handle: number, out: Uint8Array, count: { size: number }): Co<number>;
+  objWrite(handle: number, data: Uint8Array): Co<number>;
+  objTruncate(handle: number, length: number): Co<number>;
+  /** @param offset signed @param whence TEE_DATA_SEEK_* */
+  objSeek(handle: number, offset: number, whence: number): number;
 }

@@ -67,7 +67,7 @@ describe('the trace', () => {
     const line = consoleLine(only(trace), (id) => `task-${id}`);
     assert.equal(
       line,
-      '  0.001235 linux  cpu1 task-4           cause: -ENOMEM: no page — more RAM',
+      '  0.0012346 linux  cpu1 task-4           cause: -ENOMEM: no page — more RAM',
     );
   });
 });

@@ -89,6 +89,8 @@ describe('tee-supplicant on the whole stack', () => {
 
   it('lends memory for a TA, loads it, and gets the memory back', async () => {
     const box = boot({ taStore: brokenTa() });
+    // The supplicant opens the directory of secure storage once.
+    await openSession(box);
     const before = openFiles(box);
     const { result, origin } = await openSession(box);
     assert.deepEqual([result, origin], [TEEC_ERROR_SECURITY, 3], 'the file is no TA');
@@ -110,10 +112,15 @@ describe('tee-supplicant on the whole stack', () => {
   });
 
   it('is answered for when it dies while it serves', async () => {
-    const box = boot({ taStore: brokenTa(), supplicant: { faults: { diesAtRequest: 2 } } });
-    const { result } = await openSession(box);
-    assert.equal(result, TEEC_ERROR_OUT_OF_MEMORY, 'no buffer for the file came');
+    const box = boot({ taStore: brokenTa(), supplicant: { faults: { diesAtRequest: 1 } } });
+    const opening = openSession(box);
+    await box.settle();
     assert.deepEqual(box.supplicant?.process.exitStatus, { kind: 'killed', signal: SIGKILL });
+    const causes = [...box.trace.events()].filter(({ name }) => name === 'cause');
+    assert.match(JSON.stringify(causes), /tee-supplicant closed its device, or died, before it/);
+    // What the secure world asks after that waits for the next one.
+    box.startSupplicant();
+    assert.equal((await opening).result, TEEC_ERROR_OUT_OF_MEMORY, 'no buffer came');
   });
 
   it('does not stop a client that is killed from ending when it never answers', async () => {

@@ -78,7 +78,10 @@ export class Stage {
    */
   constructor(profile: Profile, options: BoxOptions, seed: number, killAt?: Moment) {
     const common = { board: SMALL, tas: TAS, profile, supplicant: 'none', trace: 'all' } as const;
-    this.box = new Box(host, { ...common, traceCapacity: 1, policy: policyOf(seed), ...options });
+    // The first that a TA which is unknown asks for is LOAD_TA.
+    const config = { CFG_SECSTOR_TA: false, ...options.config };
+    const quiet = { traceCapacity: 1, policy: policyOf(seed) };
+    this.box = new Box(host, { ...common, ...quiet, ...options, config });
     this.run = new Run(this.box);
     this.#killAt = killAt;
     this.#countSmcs();

@@ -85,7 +85,9 @@ export class BoxTarget implements TeeTarget {
   readonly box: Box;
   readonly #untouched: Held;
 
-  constructor(profile: Profile, config: Partial<OpteeOsConfig> = {}) {
+  /** What a TA that is unknown asks of a supplicant is LOAD_TA, and nothing before it. */
+  constructor(profile: Profile, overrides: Partial<OpteeOsConfig> = {}) {
+    const config = { CFG_SECSTOR_TA: false, ...overrides };
     const tas = Object.entries(TAS).map(([name, ta]) => taImageOf(ta, name));
     const nodeAccess = () => ({ mode: 0o666, uid: 0, gid: 0 });
     this.box = boot({ profile, config, tas, supplicant: 'none', nodeAccess });

@@ -102,12 +102,13 @@ function writeBlock(directory: string, name: string, text: string): string {
   return path;
 }
 
-/** For files that are added to the sources: a copy to which they are added. */
+/** For files that are added to the sources: a copy, with what it depends on, to which they are added. */
 function copySources(directory: string): void {
   const to = join(directory, 'src');
   if (existsSync(to)) return;
   const filter = (path: string): boolean => !/\.(test|d)\.ts$/.test(path);
   cpSync(join(ROOT, 'src'), to, { recursive: true, filter });
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
 }
 
 function writeJson(path: string, value: object): void {

@@ -12,8 +12,9 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'linux/lib': ['sched'],
   'linux/mm': ['machine', 'linux/lib'],
   'linux/process': ['linux/mm'],
+  'linux/rpmb': ['linux/process'],
   'linux/tee': ['linux/process'],
-  'linux/tee/optee': ['linux/tee'],
+  'linux/tee/optee': ['linux/tee', 'linux/rpmb'],
   // A secure world's pages and coroutines appear in the contract, so it needs their types.
   'ta/runtime': ['machine'],
   'ta/gp': ['ta/runtime'],

@@ -82,7 +82,8 @@ export class Lockstep {
 
   private constructor(profile: Profile, given: Set<string>) {
     this.#given = given;
-    const config = { CFG_NUM_THREADS: THREADS };
+    // Secure storage is not asked for TAs: the model knows LOAD_TA only.
+    const config = { CFG_NUM_THREADS: THREADS, CFG_SECSTOR_TA: false };
     const options = { board: SMALL, config, supplicant: 'none', tas: [modelTa] } as const;
     this.box = new Box(host, { ...options, profile });
     this.model = new Model(factsOf(profile));

@@ -8,6 +8,7 @@ describe('memory and processes of native programs', () => {
   nativeTest('racing writer', () => checkTheme('race'));
   nativeTest('fork', () => checkTheme('forked'));
   nativeTest('vfork and exec', () => checkTheme('exec_chain'));
+  nativeTest('vfork child that registers', () => checkTheme('vfork_register'));
   nativeTest('descriptors', () => checkTheme('descriptors'));
   nativeTest('SCM_RIGHTS', () => checkTheme('rights'));
 });

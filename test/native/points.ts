@@ -47,6 +47,10 @@ export const POINTS = [
     point: "fds are inherited by exec, and the old program's memory is not the new one's",
     test: 'vfork and exec',
   },
+  {
+    point: 'what a vfork child registers is its parent’s memory, also once the child has executed',
+    test: 'vfork child that registers',
+  },
   { point: 'an fd is identified at each call by the inode behind it', test: 'descriptors' },
   { point: 'a context ends with the last of its fds, in whatever process', test: 'descriptors' },
   { point: 'an fd that was passed through a socket is the same context', test: 'SCM_RIGHTS' },

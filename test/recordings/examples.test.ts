@@ -1,40 +1,49 @@
 /** The example clients in a box make the calls that the public ones made on the real stack. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { main as aes } from '../../examples/aes/client.ts';
-import aesTa from '../../examples/aes/ta.ts';
-import { main as helloWorld } from '../../examples/hello_world/client.ts';
-import helloWorldTa from '../../examples/hello_world/ta.ts';
-import { main as random } from '../../examples/random/client.ts';
-import randomTa from '../../examples/random/ta.ts';
 import { TeeClient, boot, taImageOf } from '../../src/index.ts';
 import { Recorder } from './recorder.ts';
 import {
-  EXAMPLES,
+  RECORDINGS,
   comparable,
+  comparableText,
   recordedIoctls,
   recordedOutput,
-  withoutDigits,
 } from './recording.ts';
 
-const CLIENTS = { hello_world: helloWorld, random, aes };
-const TAS = { hello_world: helloWorldTa, random: randomTa, aes: aesTa };
+type Main = (
+  client: TeeClient,
+  print: (line: string) => void,
+  args: readonly string[],
+) => Promise<number>;
+
+const load = (path: string): Promise<unknown> => import(new URL(path, import.meta.url).href);
+
+async function clientOf(example: string): Promise<Main> {
+  const { main } = (await load(`../../examples/${example}/client.ts`)) as { main: Main };
+  return main;
+}
 
 describe('recordings of the real stack, and a box with linux-6.1', () => {
-  for (const name of EXAMPLES) {
+  for (const recording of RECORDINGS) {
+    const { name, example, args } = recording;
     it(`${name}: ioctl by ioctl`, async () => {
-      using box = boot({ profile: 'linux-6.1', tas: [taImageOf(TAS[name], name)] });
+      const ta = taImageOf(await load(`../../examples/${example}/ta.ts`), example);
+      const main = await clientOf(example);
+      using box = boot({ profile: 'linux-6.1', tas: [ta] });
       const program = box.program({ name });
       const recorder = new Recorder(program);
       const printed: string[] = [];
-      const code = await CLIENTS[name](new TeeClient(program, recorder), (line) => {
-        printed.push(`${line}\n`);
-      });
-      assert.equal(code, 0);
-      assert.equal(withoutDigits(printed.join('')), withoutDigits(recordedOutput(name)));
-      const calls = recorder.ioctls.map((call) => comparable(name, call));
-      const recorded = recordedIoctls(name).map((call) => comparable(name, call));
-      assert.deepEqual(calls, recorded);
+      const print = (line: string): void => void printed.push(`${line}\n`);
+      assert.equal(await main(new TeeClient(program, recorder), print, args), 0);
+      assert.equal(
+        comparableText(recording, printed.join('')),
+        comparableText(recording, recordedOutput(recording)),
+      );
+      assert.deepEqual(
+        comparable(recording, recorder.ioctls),
+        comparable(recording, recordedIoctls(recording)),
+      );
     });
   }
 });

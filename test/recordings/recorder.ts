@@ -8,6 +8,7 @@ import type { Va } from '../../src/machine/address.ts';
 import type { Co } from '../../src/sched/task.ts';
 import type { RecordedIoctl } from './recording.ts';
 
+/** Longer memory is not in the recordings. */
 const MOST_BYTES = 4096;
 
 /** Bytes of the header of what a tee_ioctl_buf_data points to. */
@@ -90,7 +91,8 @@ export class Recorder extends Syscalls {
       if (type > TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INOUT) continue;
       const start = this.#registered.get(c.lo(view, at));
       if (start === undefined) continue;
-      const length = Math.min(b.num(view, at), MOST_BYTES);
+      const length = b.num(view, at);
+      if (length > MOST_BYTES) continue;
       found.set(n, hex(this.#program.memory.read(va(start + a.num(view, at)), length)));
     }
     return found;

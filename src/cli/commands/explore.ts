@@ -9,8 +9,10 @@ import type { Strategy } from '../../sim/strategies.ts';
 import type { Finding, SearchResult } from '../../sim/tally.ts';
 import { EXIT, UsageError, printLine } from '../command.ts';
 import type { Command } from '../command.ts';
+import { Progress } from '../progress.ts';
 import { SUBJECT_USAGE, parseSubject, wholeNumber } from '../search-options.ts';
 import type { SubjectOptions, Values } from '../search-options.ts';
+import { POWER_CUT_USAGE, explorePowerCuts } from './power-cut.ts';
 
 const DEFAULT_SCHEDULES = 10_000;
 
@@ -23,8 +25,10 @@ export const explore: Command = {
     '  --seed N         of the first schedule, 1 by default; each further one counts up',
     '  --bound N        pct: depth of the bugs, 3; exhaustive: preemptions, 2',
     '  --json           one object on stdout',
+    POWER_CUT_USAGE,
   ].join('\n'),
   async run(args) {
+    if (args[0] === 'power-cut') return explorePowerCuts(args.slice(1));
     const { subject, values } = parseSubject(args, {
       strategy: { type: 'string' },
       schedules: { type: 'string' },
@@ -36,14 +40,14 @@ export const explore: Command = {
     await findCanary(host, strategy);
     const bound = wholeNumber(values, 'bound');
     const schedules = wholeNumber(values, 'schedules') ?? DEFAULT_SCHEDULES;
-    const progress = new Progress(schedules);
+    const progress = new Progress();
     const result = await search(host, subject.scenario, {
       profile: subject.profile,
       strategy,
       schedules,
       seed: wholeNumber(values, 'seed') ?? 1,
       ...(bound !== undefined && { bound }),
-      onProgress: (soFar) => progress.show(soFar),
+      onProgress: (soFar) => progress.show(() => progressLine(soFar, schedules)),
     });
     progress.end();
     if (values['json'] === true) printLine(JSON.stringify(asJson(subject, result)));
@@ -58,35 +62,8 @@ function strategyOf(values: Values): Strategy {
   throw new UsageError(`no strategy ${String(name)}: ${STRATEGIES.join(', ')}`);
 }
 
-/** A line that is written over itself, on a terminal; and the end that SIGINT asks for. */
-class Progress {
-  readonly #of: number;
-  readonly #onInterrupt = (): void => {
-    this.#interrupted = true;
-  };
-  #interrupted = false;
-  #shown = false;
-
-  constructor(of: number) {
-    this.#of = of;
-    process.once('SIGINT', this.#onInterrupt);
-  }
-
-  show(soFar: SearchResult): 'stop' | undefined {
-    if (process.stderr.isTTY) {
-      const { schedules, distinct, findings } = soFar;
-      const line = `${schedules} of ${this.#of} schedules, ${distinct} different, ${rate(soFar)}/s, ${findings.length} findings`;
-      process.stderr.write(`\r\x1b[K${line}`);
-      this.#shown = true;
-    }
-    return this.#interrupted ? 'stop' : undefined;
-  }
-
-  end(): void {
-    process.off('SIGINT', this.#onInterrupt);
-    if (this.#shown) process.stderr.write('\r\x1b[K');
-  }
-}
+const progressLine = (soFar: SearchResult, of: number): string =>
+  `${soFar.schedules} of ${of} schedules, ${soFar.distinct} different, ${rate(soFar)}/s, ${soFar.findings.length} findings`;
 
 const rate = ({ schedules, seconds }: SearchResult): string =>
   (schedules / Math.max(seconds, 1e-3)).toFixed(0);

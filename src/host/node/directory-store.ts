@@ -80,7 +80,7 @@ export class DirectoryStore implements ByteStore {
   }
 
   sync(path: string): void {
-    this.#withFile(path, 'r+', undefined, (fd) => fs.fsyncSync(fd));
+    this.#withFile(path, 'r', undefined, (fd) => fs.fsyncSync(fd));
   }
 
   #withFile<T>(path: string, mode: string, absent: T, fn: (fd: number) => T): T {

@@ -4,6 +4,7 @@ import type { Host } from '../host.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { NodeCrypto } from './crypto.ts';
 import { DirectoryStore } from './directory-store.ts';
+import { NodeNet } from './net.ts';
 import { RamSlabs } from './ram-slabs.ts';
 
 /** What setTimeout() takes; it fires at once for more. */
@@ -23,6 +24,7 @@ export function nodeHost(): Host {
     ram: (sizeBytes) => slabs.take(sizeBytes),
     memoryStore: () => new MemoryStore(),
     directoryStore: (path) => new DirectoryStore(path),
+    net: () => new NodeNet(),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     after(ms, fn) {
       const timer = setTimeout(fn, Math.min(ms, LONGEST_TIMEOUT_MS));

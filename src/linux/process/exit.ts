@@ -3,7 +3,7 @@
  * A thread that sleeps uninterruptibly, in an ioctl for instance, keeps both until it comes back.
  */
 import { ECHILD, ERESTARTSYS } from '../../abi/errno.ts';
-import { SA_NOCLDWAIT, SIGCHLD } from '../../abi/fcntl.ts';
+import { SA_NOCLDWAIT, SIGCHLD, SIGKILL } from '../../abi/fcntl.ts';
 import type { Co } from '../../sched/task.ts';
 import { killThreads, sendSignal } from './send-signal.ts';
 import type { Thread } from './thread.ts';
@@ -26,6 +26,9 @@ export function* exitThread(thread: Thread, status: ExitStatus): Co<void> {
   const { process } = thread;
   const { sched } = process.kernel;
   thread.exiting = true;
+  // As in get_signal(): killable waits of the exit itself are not cut short.
+  thread.signals.own.drop(SIGKILL);
+  thread.signals.recalculate();
   process.threads.delete(thread);
   if (thread.isLeader) process.leaderExit = status;
   if (sched.searching) yield* sched.point();

@@ -6,6 +6,7 @@ import { O_ACCMODE, O_PATH, O_RDONLY, O_RDWR, O_WRONLY } from '../../abi/fcntl.t
 import type { Va } from '../../machine/address.ts';
 import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { Dentry, Dirent } from './inode.ts';
+import type { PollHead } from './poll.ts';
 import type { TaskStruct } from './process.ts';
 import type { MmapRequest } from './mmap.ts';
 
@@ -25,6 +26,10 @@ export interface FileOperations {
   size?(file: File): number;
   truncate?(file: File, length: number): number;
   fsync?(file: File): number;
+  /** POLL* that hold now; without, always readable and writable. */
+  poll?(file: File): number;
+  /** Where changes of `poll` are told. */
+  pollHead?(file: File): PollHead;
   /** Directories: all entries, `.` and `..` included. */
   readdir?(file: File): readonly Dirent[];
   /** The last reference has gone. */

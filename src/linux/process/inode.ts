@@ -106,6 +106,10 @@ export abstract class Inode {
   truncate(_length: number): number {
     return -EINVAL;
   }
+  /** What was written, or the names of a directory, are durable after. */
+  sync(): number {
+    return 0;
+  }
 }
 
 /** A place in the tree: how a path led to an inode. */

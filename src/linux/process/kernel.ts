@@ -5,6 +5,7 @@
  */
 import { formatErrno } from '../../abi/errno.ts';
 import { MemoryStore } from '../../host/memory-store.ts';
+import type { HostNet } from '../../host/net.ts';
 import type { ByteStore } from '../../host/store.ts';
 import type { BusPort } from '../../machine/bus.ts';
 import type { Machine } from '../../machine/machine.ts';
@@ -46,6 +47,8 @@ export interface KernelOptions {
   readonly release: string;
   /** Sees each line of the kernel log as it is printed. */
   readonly printkSink?: (line: PrintkLine) => void;
+  /** The network behind sockets; without, nothing can be reached. */
+  readonly net?: HostNet | undefined;
   /** Those of linux-7.3 by default. */
   readonly switches?: ProcessSwitches;
 }
@@ -65,6 +68,7 @@ export class Kernel {
   readonly arch: MmArchName;
   readonly release: string;
   readonly switches: ProcessSwitches;
+  readonly net: HostNet | undefined;
   readonly dmesg: Printk;
   readonly uevents = new Uevents();
   readonly devices: DeviceTable;
@@ -86,6 +90,7 @@ export class Kernel {
     this.arch = options.arch ?? 'arm64';
     this.release = options.release;
     this.switches = options.switches ?? DEFAULT_PROCESS_SWITCHES;
+    this.net = options.net;
     this.#realtimeNs = options.realtimeNs;
     this.dmesg = new Printk(sched.trace, () => sched.nowNs(), options.printkSink);
     const memory = usableMemory(machine.tree);

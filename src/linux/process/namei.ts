@@ -274,5 +274,5 @@ const DIRECTORY_OPS: FileOperations = {
     ];
   },
   size: () => 0,
-  fsync: () => 0,
+  fsync: (file) => file.dentry!.inode.sync(),
 };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EAGAIN, EBADF, ECHILD, EINTR, ENOMEM, ENOSYS } from '../../abi/errno.ts';
+import { EAGAIN, EBADF, ECHILD, EINTR, ENOMEM } from '../../abi/errno.ts';
 import { O_CLOEXEC, O_CREAT, O_RDWR, SIGCHLD, SIGKILL, SIGUSR1 } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, va } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
@@ -160,11 +160,6 @@ describe('a program', () => {
     assert.equal(kernel.processes.alive.length, 1);
     queue.wakeAll();
     assert.deepEqual(await program.exited(), { kind: 'exited', code: 5 });
-  });
-
-  it('sockets are not there', () => {
-    const program = makeProgram(makeKernel());
-    assert.equal(now(program, program.sys.socket(2, 1, 0)), -ENOSYS);
   });
 });
 

@@ -49,9 +49,9 @@ const join = (directory: string, name: string): string =>
 export class StoreFs implements FileSystem {
   readonly type: string;
   readonly dev: number;
-  readonly readOnly: boolean;
   readonly store: ByteStore;
   readonly root: StoreInode;
+  readonly #readOnly: boolean;
   readonly #fileOwner: Ownership;
   readonly #dirOwner: Ownership;
   /** Inodes by path in the store, for as long as something is there. */
@@ -63,10 +63,15 @@ export class StoreFs implements FileSystem {
     this.store = store;
     this.dev = dev;
     this.type = options.type ?? 'tmpfs';
-    this.readOnly = options.readOnly ?? false;
+    this.#readOnly = options.readOnly ?? false;
     this.#fileOwner = { uid, gid, mode: options.fileMode ?? 0o644 };
     this.#dirOwner = { uid, gid, mode: options.dirMode ?? 0o755 };
     this.root = this.#inode('', 'directory');
+  }
+
+  /** The mount is, or the store; a store may become so (errors=remount-ro). */
+  get readOnly(): boolean {
+    return this.#readOnly || this.store.readOnly === true;
   }
 
   /** The inode at a path of the store, or a negative errno. */
@@ -170,7 +175,7 @@ class StoreInode extends Inode {
     return result === true ? 0 : this.#failed(result);
   }
 
-  sync(): number {
+  override sync(): number {
     return attempt(() => this.#store.sync(this.path)) ?? 0;
   }
 

@@ -44,13 +44,25 @@ const CALLS: readonly (readonly [name: string, note?: string])[] = [
   ['rt_sigaction', 'no siginfo, no alternate stack; stop signals have no effect'],
   ['rt_sigprocmask'],
   ['nanosleep'],
+  ['socket', 'SOCK_STREAM and SOCK_DGRAM of AF_INET and AF_INET6'],
+  ['connect', 'the network is in memory, or, in live boxes that ask for it, the host’s'],
+  ['sendto', 'to the peer of the socket; no other address'],
+  ['recvfrom', 'no address of the sender'],
+  ['recvmsg', 'one buffer; no control data'],
+  ['shutdown'],
+  ['getpeername'],
+  ['getsockname'],
+  ['getsockopt', 'SOL_SOCKET: SO_TYPE, SO_PROTOCOL, SO_DOMAIN, SO_ERROR, SO_RCVBUF, SO_SNDBUF'],
+  ['setsockopt', 'SO_RCVBUF and SO_SNDBUF, which bound what waits inside the box'],
+  ['poll', 'sockets; other files are always ready'],
   ['futex', 'waits on a queue object of the program'],
 ];
 
 const ABSENT: readonly (readonly [name: string, note: string])[] = [
-  ['socket', '-ENOSYS'],
+  ['bind', 'no call: programs here connect, and listen to nobody'],
+  ['sendmsg', 'no call: sendto() and write()'],
   ['clone', 'threads are made by the program object'],
-  ['ppoll', 'no call: nothing here can be polled'],
+  ['epoll_wait', 'no call: poll()'],
 ];
 
 export const PROCESS_SUPPORT: readonly SupportRow[] = [

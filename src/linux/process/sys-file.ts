@@ -2,7 +2,7 @@
  * System calls on open files (fs/read_write.c, open.c, fcntl.c, readdir.c, sync.c).
  * Left out: vectored and asynchronous I/O, locks, splice; limits on file sizes (RLIMIT_FSIZE).
  */
-import { EBADF, EBUSY, EFAULT, EINVAL, ENOTDIR, ENXIO, ESPIPE } from '../../abi/errno.ts';
+import { EBADF, EBUSY, EFAULT, EINVAL, ENOTDIR, ENXIO, EPIPE, ESPIPE } from '../../abi/errno.ts';
 import {
   FD_CLOEXEC,
   F_DUPFD,
@@ -14,6 +14,7 @@ import {
   O_APPEND,
   O_CLOEXEC,
   O_DIRECT,
+  O_DSYNC,
   O_NOATIME,
   O_NONBLOCK,
   SEEK_CUR,
@@ -21,13 +22,16 @@ import {
   SEEK_END,
   SEEK_HOLE,
   SEEK_SET,
+  SIGPIPE,
 } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, va } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
+import { endIdle } from './exit.ts';
 import type { File } from './file.ts';
 import { anonStat, statOf } from './inode.ts';
 import type { Dirent, Stat } from './inode.ts';
+import { sendSignal } from './send-signal.ts';
 import type { Thread } from './thread.ts';
 
 /** MAX_RW_COUNT: what one read or write moves at most. */
@@ -163,12 +167,21 @@ export function writeFile(thread: Thread, fd: number, transfer: Transfer): Co<nu
     if (write === undefined) return -EINVAL;
     const appends = (file.flags & O_APPEND) !== 0 && file.ops.size !== undefined;
     const start = appends ? file.ops.size!(file) : (transfer.offset ?? file.position);
-    return yield* inChunks(file, transfer, start, function* (at, length, position) {
+    const written = yield* inChunks(file, transfer, start, function* (at, length, position) {
       const bytes = new Uint8Array(length);
       if (!thread.process.mm.read(at, bytes)) return -EFAULT;
       return yield* write.call(file.ops, file, thread, bytes, position);
     });
+    if (written === -EPIPE) sendSignal(thread.process, SIGPIPE, endIdle, thread);
+    return written > 0 ? writtenThrough(file, written) : written;
   });
+}
+
+/** generic_write_sync(): files opened with O_SYNC or O_DSYNC are durable after each write. */
+function writtenThrough(file: File, written: number): number {
+  if ((file.flags & O_DSYNC) === 0 || file.ops.fsync === undefined) return written;
+  const rc = file.ops.fsync(file);
+  return rc < 0 ? rc : written;
 }
 
 /** The checks of vfs_read() and vfs_write(), in their order. */
@@ -180,7 +193,10 @@ function mayTransfer(thread: Thread, file: File, transfer: Transfer, allowed: bo
   return thread.process.mm.accessOk(buf, count) ? 0 : -EFAULT;
 }
 
-/** Moves a transfer piece by piece; ends at a short piece. An error counts only at the start. */
+/**
+ * Moves a transfer piece by piece; ends at a short piece, and after one where there is no position,
+ * since another one would be another message. An error counts only at the start.
+ */
 function* inChunks(
   file: File,
   transfer: Transfer,
@@ -196,7 +212,7 @@ function* inChunks(
     moved = yield* piece(va(transfer.buf + done), length, start + done);
     if (moved < 0 && done === 0) return moved;
     done += Math.max(moved, 0);
-  } while (moved === length && done < count);
+  } while (moved === length && done < count && file.ops.size !== undefined);
   if (transfer.offset === undefined) file.position = start + done;
   return done;
 }

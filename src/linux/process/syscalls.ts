@@ -4,22 +4,26 @@
  * says; when the process was killed meanwhile the call throws ProcessExited and never returns.
  * Data goes through user addresses; paths, stat and directory entries are values. Flags have their
  * asm-generic numbers whatever the architecture.
- * Left out: what no program of the TEE stack calls; sockets answer -ENOSYS.
+ * Left out: what no program of the TEE stack calls.
  */
-import { EBADF, EINVAL, ENOSYS } from '../../abi/errno.ts';
+import { EBADF, EINVAL } from '../../abi/errno.ts';
 import { AT_FDCWD } from '../../abi/fcntl.ts';
+import type { HostEndpoint } from '../../host/net.ts';
 import type { Va } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
 import type { WaitQueue } from '../../sched/wait.ts';
 import { exitGroup, exitThread, waitChild } from './exit.ts';
 import type { WaitResult } from './exit.ts';
 import type { Dirent, Stat } from './inode.ts';
+import { pollFiles } from './poll.ts';
+import type { PollFd } from './poll.ts';
 import type { Disposition } from './signal.ts';
 import { RESTART, deliverSignals, leaveSystemCall } from './signal-delivery.ts';
 import * as sysFile from './sys-file.ts';
 import * as sysMmap from './sys-mmap.ts';
 import * as sysPath from './sys-path.ts';
 import * as sysProcess from './sys-process.ts';
+import * as sysSocket from './sys-socket.ts';
 import type { Thread } from './thread.ts';
 import { ioctlOf, ioctlResult } from './ioctl.ts';
 
@@ -278,8 +282,60 @@ export class Syscalls {
   futexWait(queue: WaitQueue, timeoutNs?: number): Co<number> {
     return this.#call('futex', [queue.site], () => sysProcess.waitOn(queue, timeoutNs));
   }
-  socket(domain: number, type: number, protocol: number): Co<number> {
-    return this.#now('socket', [domain, type, protocol], () => -ENOSYS);
+
+  // --- sockets
+  /** @param type SOCK_STREAM or SOCK_DGRAM, with SOCK_NONBLOCK and SOCK_CLOEXEC. */
+  socket(domain: number, type: number, protocol = 0): Co<number> {
+    return this.#now('socket', [domain, type, protocol], () =>
+      sysSocket.makeSocket(this.#thread, domain, type, protocol),
+    );
+  }
+  connect(fd: number, peer: HostEndpoint): Co<number> {
+    return this.#call('connect', [fd, peer.address, peer.port], () =>
+      sysSocket.connectSocket(this.#thread, fd, peer),
+    );
+  }
+  /** To the socket's peer. @param flags MSG_*. */
+  sendto(fd: number, buf: Va, length: number, flags = 0): Co<number> {
+    return this.#call('sendto', [fd, buf, length, flags], () =>
+      sysSocket.sendMessage(this.#thread, fd, { buf, length, flags }),
+    );
+  }
+  recvmsg(fd: number, buf: Va, length: number, flags = 0): Co<sysSocket.Received | number> {
+    return this.#call('recvmsg', [fd, buf, length, flags], () =>
+      sysSocket.receiveMessage(this.#thread, fd, { buf, length, flags }),
+    );
+  }
+  /** @returns bytes received; with MSG_TRUNC those of the whole datagram. */
+  *recvfrom(fd: number, buf: Va, length: number, flags = 0): Co<number> {
+    const received = yield* this.recvmsg(fd, buf, length, flags);
+    return typeof received === 'number' ? received : received.length;
+  }
+  shutdown(fd: number, how: number): Co<number> {
+    return this.#call('shutdown', [fd, how], () => sysSocket.shutdownSocket(this.#thread, fd, how));
+  }
+  getpeername(fd: number): Co<HostEndpoint | number> {
+    return this.#now('getpeername', [fd], () => sysSocket.nameOf(this.#thread, fd, 'peer'));
+  }
+  getsockname(fd: number): Co<HostEndpoint | number> {
+    return this.#now('getsockname', [fd], () => sysSocket.nameOf(this.#thread, fd, 'local'));
+  }
+  /** @returns the value of an integer option, or a negative errno. */
+  getsockopt(fd: number, level: number, name: number): Co<number> {
+    return this.#call('getsockopt', [fd, level, name], () =>
+      sysSocket.getOption(this.#thread, fd, level, name),
+    );
+  }
+  setsockopt(fd: number, level: number, name: number, at: Va, length: number): Co<number> {
+    return this.#call('setsockopt', [fd, level, name, at, length], () =>
+      sysSocket.setOption(this.#thread, fd, { level, name, at, length }),
+    );
+  }
+  /** @param timeoutMs negative for none. @returns the events of each fd, or a negative errno. */
+  poll(fds: readonly PollFd[], timeoutMs: number): Co<readonly number[] | number> {
+    const { sched } = this.#thread.process.kernel;
+    const untilNs = timeoutMs < 0 ? undefined : sched.nowNs() + timeoutMs * 1e6;
+    return this.#call('poll', [fds.length, timeoutMs], () => pollFiles(this.#thread, fds, untilNs));
   }
 
   /** A call that cannot sleep. */

@@ -3,8 +3,8 @@
  * the normal world with RPC NOTIFICATION WAIT on the value of its thread, and who lets go wakes the
  * next with NOTIFICATION SEND. Condition variables wait in their mutex's queue.
  *
- * Upstream counterparts: optee_os core/kernel/mutex.c and core/kernel/wait_queue.c. Left out: read
- * locks and recursive locks, which nothing here takes; lockdep.
+ * Upstream counterparts: optee_os core/kernel/mutex.c and core/kernel/wait_queue.c. Left out: recursive
+ * locks, which nothing here takes; waiting for a condition under a read lock; lockdep.
  */
 import type { Scheduler } from '../../sched/scheduler.ts';
 import type { Co } from '../../sched/task.ts';
@@ -14,6 +14,7 @@ import type { ThreadCtx } from './thread.ts';
 /** struct wait_queue_elem */
 interface WaitQueueElem {
   readonly thread: ThreadCtx;
+  readonly waitRead: boolean;
   done: boolean;
   /** Set while it waits for a condition, not yet for the lock. */
   cv: Condvar | undefined;
@@ -25,6 +26,8 @@ export class SecureMutex {
   readonly #notif: Notif;
   readonly #queue: WaitQueueElem[] = [];
   #owner: ThreadCtx | undefined;
+  /** Threads that hold it for reading. */
+  #readers = 0;
 
   constructor(sched: Scheduler, notif: Notif, name: string) {
     this.#sched = sched;
@@ -37,7 +40,7 @@ export class SecureMutex {
    * it or for a condition of it, and no policy wants a choice.
    */
   get idle(): boolean {
-    return this.#owner === undefined && this.#queue.length === 0 && !this.#sched.searching;
+    return this.#isFree && this.#queue.length === 0 && !this.#sched.searching;
   }
 
   get waiters(): number {
@@ -46,8 +49,8 @@ export class SecureMutex {
 
   *lock(thread: ThreadCtx): Co<void> {
     if (this.#sched.searching) yield* this.#sched.point();
-    while (this.#owner !== undefined) {
-      const elem: WaitQueueElem = { thread, done: false, cv: undefined };
+    while (!this.#isFree) {
+      const elem: WaitQueueElem = { thread, waitRead: false, done: false, cv: undefined };
       this.#queue.push(elem);
       yield* this.#sleep(elem);
     }
@@ -60,9 +63,28 @@ export class SecureMutex {
     if (this.#sched.searching) yield* this.#sched.point();
   }
 
+  /** mutex_read_lock(): with other readers, but with no writer. */
+  *readLock(thread: ThreadCtx): Co<void> {
+    if (this.#sched.searching) yield* this.#sched.point();
+    while (this.#owner !== undefined) {
+      const elem: WaitQueueElem = { thread, waitRead: true, done: false, cv: undefined };
+      this.#queue.push(elem);
+      yield* this.#sleep(elem);
+    }
+    this.#readers += 1;
+  }
+
+  /** mutex_read_unlock() */
+  *readUnlock(thread: ThreadCtx): Co<void> {
+    if (this.#readers === 0) throw new Error(`nobody reads under ${this.name}`);
+    this.#readers -= 1;
+    if (this.#readers === 0 && this.#queue.length > 0) yield* this.#wakeNext(thread);
+    if (this.#sched.searching) yield* this.#sched.point();
+  }
+
   /** condvar_wait(): lets go, waits for a signal, takes the lock again. */
   *waitFor(thread: ThreadCtx, cv: Condvar): Co<void> {
-    const elem: WaitQueueElem = { thread, done: false, cv };
+    const elem: WaitQueueElem = { thread, waitRead: false, done: false, cv };
     this.#queue.push(elem);
     this.#release(thread);
     yield* this.#wakeNext(thread);
@@ -84,12 +106,20 @@ export class SecureMutex {
     this.#queue.splice(this.#queue.indexOf(elem), 1);
   }
 
-  /** wq_wake_next(): the first that waits for the lock and was not woken yet. */
+  /** wq_wake_next(): the first that waits for the lock and was not woken yet; readers all at once. */
   *#wakeNext(thread: ThreadCtx): Co<void> {
-    const next = this.#queue.find((elem) => elem.cv === undefined && !elem.done);
-    if (next === undefined) return;
-    next.done = true;
-    yield* this.#notif.wake(thread, next.thread);
+    const isAsleep = (elem: WaitQueueElem): boolean => elem.cv === undefined && !elem.done;
+    const isReader = (elem: WaitQueueElem): boolean => elem.waitRead && isAsleep(elem);
+    let next = this.#queue.find(isAsleep);
+    while (next !== undefined) {
+      next.done = true;
+      yield* this.#notif.wake(thread, next.thread);
+      next = next.waitRead ? this.#queue.find(isReader) : undefined;
+    }
+  }
+
+  get #isFree(): boolean {
+    return this.#owner === undefined && this.#readers === 0;
   }
 
   #release(thread: ThreadCtx): void {

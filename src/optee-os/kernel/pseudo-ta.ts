@@ -61,6 +61,7 @@ export interface PseudoTa {
   /** TA_FLAG_*, PTA_MANDATORY_FLAGS among them. */
   readonly flags: number;
   openSession?(call: PtaCall): number;
+  closeSession?(call: PtaCall): Co<void>;
   invokeCommand(call: PtaCall, command: number): Co<number>;
 }
 
@@ -94,7 +95,11 @@ export class PseudoTaCtx extends TeeTaCtx {
     return this.#call(thread, session, 'TA_InvokeCommandEntryPoint', cmd);
   }
 
-  *enterCloseSession(): Co<number> {
+  *enterCloseSession(thread: ThreadCtx, session: TeeTaSession): Co<number> {
+    if (this.#pta.closeSession === undefined) return TEE_SUCCESS;
+    thread.sessions.push(session);
+    yield* this.#pta.closeSession({ thread, session, types: 0, params: [] });
+    thread.sessions.pop();
     return TEE_SUCCESS;
   }
 

@@ -1,10 +1,10 @@
 /**
  * The REE FS store: `.ta` files that tee-supplicant reads. Both round trips are made as upstream
- * makes them, the size first, the file then; the header is checked. The image itself is refused,
- * because nothing runs it yet.
+ * makes them, the size first, the file then; everything that is signed is verified. The image itself
+ * is refused, because nothing runs it yet.
  *
- * Upstream counterpart: optee_os core/kernel/ree_fs_ta.c. Left out: signature, hash, decryption,
- * rollback database, CFG_REE_FS_TA_BUFFERED.
+ * Upstream counterpart: optee_os core/kernel/ree_fs_ta.c. Left out: CFG_REE_FS_TA_BUFFERED, which
+ * verifies the file before the loader reads it instead of meanwhile.
  */
 import { OPTEE_RPC_CMD_LOAD_TA, OPTEE_RPC_SHM_TYPE_APPL } from '../../abi/optee-rpc.ts';
 import {
@@ -13,12 +13,13 @@ import {
   opteeMsgParamOffset,
 } from '../../abi/optee-msg.ts';
 import {
+  TEE_ERROR,
   TEE_ERROR_NOT_SUPPORTED,
   TEE_ERROR_OUT_OF_MEMORY,
-  TEE_ERROR_SECURITY,
   TEE_ERROR_SHORT_BUFFER,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
+import { codeName } from '../../abi/layout.ts';
 import { parseUuid } from '../../abi/uuid.ts';
 import type { Co } from '../../sched/task.ts';
 import type { TaImage } from '../../ta/runtime.ts';
@@ -26,8 +27,11 @@ import type { Mobj } from '../mm/mobj.ts';
 import type { Nexus } from '../nexus.ts';
 import { RPC_OUT, memrefSize, setMemref } from './rpc.ts';
 import type { Rpc } from './rpc.ts';
-import { checkSignedHeader } from './signed-hdr.ts';
+import { BadHeader } from './signed-hdr.ts';
+import { SignedTa } from './signed-ta.ts';
+import type { TaSigning } from './signed-ta.ts';
 import type { TaStore } from './ta-store.ts';
+import type { TaVersions } from './ta-versions.ts';
 import type { ThreadCtx } from './thread.ts';
 
 export class ReeFsTaStore implements TaStore {
@@ -35,13 +39,17 @@ export class ReeFsTaStore implements TaStore {
   readonly #nexus: Nexus;
   readonly #rpc: Rpc;
 
-  constructor(nexus: Nexus, rpc: Rpc) {
+  readonly #signing: TaSigning;
+
+  constructor(nexus: Nexus, rpc: Rpc, versions: TaVersions) {
+    const { crypto, taPubKey: key } = nexus;
     this.#nexus = nexus;
     this.#rpc = rpc;
+    this.#signing = { crypto, key, versions };
   }
 
-  where(uuid: string): string {
-    return `tee-supplicant's TA directories (${uuid}.ta)`;
+  lacks(): string {
+    return 'tee-supplicant has no file of it';
   }
 
   /** ree_fs_ta_open() */
@@ -55,7 +63,7 @@ export class ReeFsTaStore implements TaStore {
     res = TEE_ERROR_SHORT_BUFFER;
     // The size stays what the supplicant said first, whatever it says with the file.
     if (mobj.covers(0, size)) res = yield* this.#loadTa(thread, octets, mobj, size);
-    if (res === TEE_SUCCESS) res = this.#check(uuid, octets, mobj, size);
+    if (res === TEE_SUCCESS) res = yield* this.#check(thread, uuid, octets, mobj, size);
     yield* this.#rpc.freePayload(thread, mobj, OPTEE_RPC_SHM_TYPE_APPL);
     return res;
   }
@@ -78,17 +86,31 @@ export class ReeFsTaStore implements TaStore {
   }
 
   /** A secure copy is made first: the supplicant may go on writing. */
-  #check(uuid: string, octets: Uint8Array, mobj: Mobj, size: number): number {
-    const { port, trace } = this.#nexus;
-    const mapping = port.mapContiguous(mobj.pages, mobj.pageOffset, size, 'read');
-    const bad = checkSignedHeader(new Uint8Array(mapping.bytes), octets);
-    trace.cause('secure', {
+  *#check(
+    thread: ThreadCtx,
+    uuid: string,
+    octets: Uint8Array,
+    mobj: Mobj,
+    size: number,
+  ): Co<number> {
+    const file = new Uint8Array(size);
+    mobj.read(this.#nexus.port, 0, file);
+    let bad = new BadHeader(CANNOT_RUN, TEE_ERROR_NOT_SUPPORTED);
+    try {
+      yield* new SignedTa(this.#signing, thread, file, octets).image();
+    } catch (error) {
+      if (!(error instanceof BadHeader)) throw error;
+      bad = error;
+    }
+    this.#nexus.trace.cause('secure', {
       layer: 'optee-os',
-      code: bad === undefined ? 'TEE_ERROR_NOT_SUPPORTED' : 'TEE_ERROR_SECURITY',
-      text: bad ?? 'the file is a TA, but .ta files cannot be run: give the box a TypeScript TA',
+      code: codeName(TEE_ERROR, bad.res),
+      text: bad.message,
       object: `${uuid}.ta`,
       requested: size,
     });
-    return bad === undefined ? TEE_ERROR_NOT_SUPPORTED : TEE_ERROR_SECURITY;
+    return bad.res;
   }
 }
+
+const CANNOT_RUN = 'the file is a TA, but .ta files cannot be run: give the box a TypeScript TA';

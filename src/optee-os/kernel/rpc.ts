@@ -276,6 +276,10 @@ export const valueA = (thread: ThreadCtx, index: number): number =>
 export const valueB = (thread: ThreadCtx, index: number): number =>
   OpteeMsgParamValue.b.num(thread.rpcArg.view, thread.rpcArg.at + opteeMsgParamOffset(index));
 
+/** `c` of a value that came back. */
+export const valueC = (thread: ThreadCtx, index: number): number =>
+  OpteeMsgParamValue.c.num(thread.rpcArg.view, thread.rpcArg.at + opteeMsgParamOffset(index));
+
 /** Size of a memory reference that came back. */
 export const memrefSize = (thread: ThreadCtx, index: number): number =>
   OpteeMsgParamRmem.size.num(thread.rpcArg.view, thread.rpcArg.at + opteeMsgParamOffset(index));

@@ -48,8 +48,8 @@ export class TeeTaSession {
   unlink = false;
   readonly refcCv: Condvar;
   readonly lockCv: Condvar;
-  /** What a pseudo TA keeps of this session. */
-  userCtx: unknown;
+  /** What a pseudo TA keeps of this session: a number, as upstream's is a pointer. */
+  userCtx = 0;
   /** Neighbours in its list. */
   prev: TeeTaSession | undefined;
   next: TeeTaSession | undefined;

@@ -8,11 +8,14 @@
 import { TEE_ERROR_ITEM_NOT_FOUND, TEE_ERROR_OUT_OF_MEMORY, TEE_SUCCESS } from '../../abi/gp.ts';
 import type { Co } from '../../sched/task.ts';
 import type { Guest } from '../guest.ts';
+import { SecureMutex } from './mutex.ts';
 import { PSEUDO_TA_CTX_BYTES, PseudoTaCtx } from './pseudo-ta.ts';
 import { ReeFsTaStore } from './ree-fs-ta.ts';
+import { SecstorTaStore } from './secstor-ta.ts';
 import type { TeeTaSession } from './session.ts';
 import { EarlyTaStore, openTa } from './ta-store.ts';
 import type { TaStore } from './ta-store.ts';
+import { TaVersions } from './ta-versions.ts';
 import type { TaLoader, TaManager } from './tee-ta-manager.ts';
 import type { ThreadCtx } from './thread.ts';
 import { USER_TA_CTX_BYTES, UserTaCtx } from './user-ta.ts';
@@ -20,15 +23,18 @@ import { USER_TA_CTX_BYTES, UserTaCtx } from './user-ta.ts';
 export class GuestTaLoader implements TaLoader {
   readonly #guest: Guest;
   readonly #manager: TaManager;
-  /** In the order of their priorities: early TAs 2, REE FS 9. */
+  /** In the order of their priorities: early TAs 2, secure storage 4, REE FS 9. */
   readonly #stores: readonly TaStore[];
 
   constructor(guest: Guest, manager: TaManager) {
-    const { nexus, rpc } = guest;
+    const { nexus, rpc, tadb } = guest;
     this.#guest = guest;
     this.#manager = manager;
-    const reeFs = nexus.config.CFG_REE_FS_TA ? [new ReeFsTaStore(nexus, rpc)] : [];
-    this.#stores = [new EarlyTaStore(nexus), ...reeFs];
+    const secstor = tadb === undefined ? [] : [new SecstorTaStore(nexus, tadb)];
+    const reeFs = nexus.config.CFG_REE_FS_TA
+      ? [new ReeFsTaStore(nexus, rpc, versionsOf(guest))]
+      : [];
+    this.#stores = [new EarlyTaStore(nexus), ...secstor, ...reeFs];
   }
 
   initPseudo(thread: ThreadCtx, uuid: string, session: TeeTaSession): number {
@@ -64,4 +70,14 @@ export class GuestTaLoader implements TaLoader {
     session.ctx = ctx;
     this.#manager.contexts.add(ctx);
   }
+}
+
+function versionsOf({ nexus, notif, storage }: Guest): TaVersions {
+  const { CFG_RPMB_FS, CFG_TA_VERSION_DB_RPMB } = nexus.config;
+  return new TaVersions({
+    trace: nexus.trace,
+    inRpmb: CFG_RPMB_FS && CFG_TA_VERSION_DB_RPMB,
+    fileOps: (id) => storage.fileOps(id),
+    mutex: new SecureMutex(nexus.sched, notif, 'ver_db_mutex'),
+  });
 }

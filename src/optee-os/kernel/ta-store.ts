@@ -18,8 +18,8 @@ import type { ThreadCtx } from './thread.ts';
 /** struct ts_store_ops */
 export interface TaStore {
   readonly description: string;
-  /** Where it looks for a TA, for people. */
-  where(uuid: string): string;
+  /** That it has no such TA, for people. */
+  lacks(): string;
   /** @returns the image, or a TEE_Result: ITEM_NOT_FOUND lets the next store try */
   open(thread: ThreadCtx, uuid: string): Co<TaImage | number>;
 }
@@ -33,8 +33,12 @@ export class EarlyTaStore implements TaStore {
     this.#nexus = nexus;
   }
 
-  where(): string {
-    return `the ${this.#nexus.earlyTas.size} TAs given to the box`;
+  lacks(): string {
+    const { size } = this.#nexus.earlyTas;
+    if (size === 0) return 'the box was given no TA';
+    return size === 1
+      ? 'the TA given to the box is another'
+      : `the ${size} TAs given to the box are others`;
   }
 
   *open(_thread: ThreadCtx, uuid: string): Co<TaImage | number> {
@@ -77,7 +81,7 @@ function notFound(nexus: Nexus, stores: readonly TaStore[], uuid: string): void 
   nexus.trace.cause('secure', {
     layer: 'optee-os',
     code: 'TEE_ERROR_ITEM_NOT_FOUND',
-    text: `no such TA; looked in ${stores.map((store) => store.where(uuid)).join(', ')}`,
+    text: `no such TA: ${stores.map((store) => store.lacks()).join(', ')}`,
     object: uuid,
     hint: 'check the UUID, give the TA to the box, or put its .ta where tee-supplicant looks',
   });

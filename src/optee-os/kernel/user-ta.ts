@@ -27,6 +27,7 @@ import { TaPanic } from '../../ta/runtime.ts';
 import type { TaEntry, TaImage, TaInstance, TaParams } from '../../ta/runtime.ts';
 import type { Guest } from '../guest.ts';
 import { TeeSvc } from '../syscall/tee-svc.ts';
+import { MMU_NUM_ASID_PAIRS } from '../mm/asid.ts';
 import { SessionList } from './session.ts';
 import type { TeeTaSession } from './session.ts';
 import { reportPanic } from './ta-panic.ts';
@@ -47,6 +48,8 @@ export class UserTaCtx extends TeeTaCtx {
   /** The thread that is inside, while `busy`. */
   thread: ThreadCtx | undefined;
   image: TaImage | undefined;
+  /** Names the instance to the normal world (get_instance_id()); 0 before it is loaded. */
+  asid = 0;
   readonly #guest: Guest;
   readonly #manager: TaManager;
   readonly #svc: TeeSvc;
@@ -72,6 +75,8 @@ export class UserTaCtx extends TeeTaCtx {
     if ((head.flags & ~TA_FLAGS_MASK) !== 0 || (head.flags & TA_FLAG_CONCURRENT) !== 0) {
       return this.#badFlags(head.flags);
     }
+    this.asid = this.#guest.nexus.asids.alloc();
+    if (this.asid === 0) return this.#noAsid();
     const pages = pagesFor(head.stackSize);
     const base = this.#guest.nexus.taRam.alloc(pages);
     if (base === undefined) return TEE_ERROR_OUT_OF_MEMORY;
@@ -122,7 +127,11 @@ export class UserTaCtx extends TeeTaCtx {
     if (this.#released) return;
     this.#released = true;
     this.#instance?.destroy();
-    this.#svc.release();
+    // Closing files is this thread's system call, though the TA is not entered.
+    this.thread = thread;
+    yield* this.#svc.release();
+    this.thread = undefined;
+    if (this.asid !== 0) this.#guest.nexus.asids.free(this.asid);
     if (this.#stack !== undefined) {
       this.#guest.nexus.taRam.free(this.#stack.base, this.#stack.pages);
     }
@@ -255,6 +264,20 @@ export class UserTaCtx extends TeeTaCtx {
       object: this.uuid,
     });
     return TEE_ERROR_BAD_FORMAT;
+  }
+
+  /** vm_info_init() */
+  #noAsid(): number {
+    this.#guest.nexus.trace.cause('secure', {
+      layer: 'optee-os',
+      code: 'TEE_ERROR_GENERIC',
+      text: 'there are as many instances of TAs as there can be',
+      object: this.uuid,
+      requested: 1,
+      available: 0,
+      limit: `MMU_NUM_ASID_PAIRS=${MMU_NUM_ASID_PAIRS}`,
+    });
+    return TEE_ERROR_GENERIC;
   }
 
   #tooDeep(thread: ThreadCtx): number {

@@ -13,6 +13,7 @@ import {
   pagesFor,
 } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
+import type { BusPort } from '../../machine/bus.ts';
 import type { Region } from '../../machine/machine.ts';
 
 /** Offset of a byte in its page. */
@@ -68,6 +69,19 @@ export abstract class Mobj {
   paOf(offset: number): Pa {
     const at = this.pageOffset + offset;
     return pa(this.pages[at >>> PAGE_SHIFT]! + (at & PAGE_MASK));
+  }
+
+  /** Writes to the object from its byte `offset` on. */
+  write(port: BusPort, offset: number, bytes: Uint8Array): void {
+    const mapping = port.mapContiguous(this.pages, this.pageOffset + offset, bytes.length, 'write');
+    mapping.bytes.set(bytes);
+    mapping.writeBack();
+  }
+
+  /** Reads from the object's byte `offset` on until `out` is full. */
+  read(port: BusPort, offset: number, out: Uint8Array): void {
+    const from = this.pageOffset + offset;
+    out.set(port.mapContiguous(this.pages, from, out.length, 'read').bytes);
   }
 
   /** mobj_check_offset_and_len(): false for an empty stretch too. */

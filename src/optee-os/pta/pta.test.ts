@@ -10,10 +10,17 @@ import {
   PTA_DEVICE_UUID,
   PTA_SYSTEM_ADD_RNG_ENTROPY,
   PTA_SYSTEM_DERIVE_TA_UNIQUE_KEY,
+  PTA_SYSTEM_DLOPEN,
+  PTA_SYSTEM_DLSYM,
+  PTA_SYSTEM_GET_TPM_EVENT_LOG,
   PTA_SYSTEM_MAP_TA_BINARY,
   PTA_SYSTEM_MAP_ZI,
+  PTA_SYSTEM_UNMAP,
   PTA_SYSTEM_UUID,
   PtaStatsAlloc,
+  RTLD_GLOBAL,
+  RTLD_NODELETE,
+  RTLD_NOW,
   STATS_CMD_ALLOC_STATS,
   STATS_CMD_GET_TIME,
   STATS_CMD_MEMLEAK_STATS,
@@ -38,15 +45,22 @@ import {
   TEE_ERROR_SECURITY,
   TEE_ERROR_SHORT_BUFFER,
   TEE_ERROR_STORAGE_NOT_AVAILABLE,
+  TEE_ERROR_TARGET_DEAD,
   TEE_ORIGIN_TEE,
+  TEE_PARAM_TYPES,
+  TEE_PARAM_TYPE_MEMREF_INPUT,
+  TEE_PARAM_TYPE_MEMREF_OUTPUT,
+  TEE_PARAM_TYPE_VALUE_INPUT,
+  TEE_PARAM_TYPE_VALUE_OUTPUT,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
-import { getUuidOctets } from '../../abi/uuid.ts';
+import { NIL_UUID, getUuidOctets } from '../../abi/uuid.ts';
 import { PAGE_SIZE, pa } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import { TaParamSlot } from '../../ta/runtime.ts';
 import type { Co } from '../../sched/task.ts';
 import { nonConformance } from '../kernel/pseudo-ta.ts';
+import { teeUuid } from '../storage/tee-fs.ts';
 import { LAYOUT, NormalWorld } from '../testing/normal-world.ts';
 import { rmem, tmem } from '../testing/msg-param.ts';
 import type { MsgParam } from '../testing/msg-param.ts';
@@ -214,13 +228,13 @@ describe('system.pta', () => {
   /** Calls the PTA from a TA, with memory of the given pages. */
   function fromTa(
     cmd: number,
-    fill: (slots: TaParamSlot[], pages: readonly Pa[]) => number,
+    fill: (slots: TaParamSlot[], pages: readonly Pa[], world: NormalWorld) => number,
   ): MsgResult {
     const command: TestEntry = function* ({ tee }) {
       const out = { session: 0, origin: 0 };
       const slots = [1, 2, 3, 4].map(() => new TaParamSlot());
       assert.equal(yield* tee.openTaSession(PTA_SYSTEM_UUID, 0, { types: 0, slots }, out), 0);
-      const types = fill(slots, tee.allocatePages(1)!);
+      const types = fill(slots, tee.allocatePages(2)!, world);
       return yield* tee.invokeTaCommand(out.session, 0, cmd, { types, slots }, out);
     };
     const world = new NormalWorld({ tas: [testTa({ uuid: uuidOf(1), commands: { 0: command } })] });
@@ -274,9 +288,61 @@ describe('system.pta', () => {
       }).ret;
     assert.equal(entropy(8), TEE_SUCCESS);
     assert.equal(entropy(0), TEE_ERROR_BAD_PARAMETERS);
-    assert.equal(fromTa(PTA_SYSTEM_MAP_ZI, () => 0).ret, TEE_ERROR_NOT_SUPPORTED);
     assert.equal(fromTa(PTA_SYSTEM_MAP_TA_BINARY, () => 0).ret, TEE_ERROR_NOT_IMPLEMENTED);
   });
+
+  const OWN = uuidOf(1);
+  const OTHER = uuidOf(9);
+  const FLAGS = RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE;
+
+  /** A value is [a, b], text a TEE_UUID, bytes a buffer. */
+  type Given = readonly [number, number] | string | Uint8Array;
+  type Row = readonly [string, number, number, readonly Given[], number];
+  const [IN, OUT, INOUT] = [TEE_PARAM_TYPE_VALUE_INPUT, TEE_PARAM_TYPE_VALUE_OUTPUT, 3];
+  const MAP = TEE_PARAM_TYPES(IN, INOUT, IN, 0);
+  const UNMAP = TEE_PARAM_TYPES(IN, IN, 0, 0);
+  const OPEN = TEE_PARAM_TYPES(TEE_PARAM_TYPE_MEMREF_INPUT, IN, 0, 0);
+  const SYM = TEE_PARAM_TYPES(TEE_PARAM_TYPE_MEMREF_INPUT, TEE_PARAM_TYPE_MEMREF_INPUT, OUT, 0);
+  const LOG = TEE_PARAM_TYPES(TEE_PARAM_TYPE_MEMREF_OUTPUT, 0, 0, 0);
+  const BAD = TEE_ERROR_BAD_PARAMETERS;
+  const NAME = new TextEncoder().encode('main');
+  const ROWS: readonly Row[] = [
+    ['maps nothing', PTA_SYSTEM_MAP_ZI, MAP, [[4096, 0]], TEE_ERROR_NOT_SUPPORTED],
+    ['maps nothing to share', PTA_SYSTEM_MAP_ZI, MAP, [[4096, 1]], TEE_ERROR_NOT_SUPPORTED],
+    ['maps not 0 bytes', PTA_SYSTEM_MAP_ZI, MAP, [[0, 0]], BAD],
+    ['maps nothing to write', PTA_SYSTEM_MAP_ZI, MAP, [[4096, 2]], BAD],
+    ['has nothing to unmap', PTA_SYSTEM_UNMAP, UNMAP, [[4096, 0]], BAD],
+    ['unmaps without flags', PTA_SYSTEM_UNMAP, UNMAP, [[4096, 1]], BAD],
+    ['opens the TA itself', PTA_SYSTEM_DLOPEN, OPEN, [NIL_UUID, [FLAGS, 0]], TEE_SUCCESS],
+    ['opens it by name, too', PTA_SYSTEM_DLOPEN, OPEN, [OWN, [FLAGS, 0]], TEE_SUCCESS],
+    ['opens no library', PTA_SYSTEM_DLOPEN, OPEN, [OTHER, [FLAGS, 0]], TEE_ERROR_TARGET_DEAD],
+    ['opens with all flags', PTA_SYSTEM_DLOPEN, OPEN, [OWN, [RTLD_NOW, 0]], BAD],
+    ['opens by UUID', PTA_SYSTEM_DLOPEN, OPEN, [NAME, [FLAGS, 0]], BAD],
+    ['finds no symbol of it', PTA_SYSTEM_DLSYM, SYM, [NIL_UUID, NAME], TEE_ERROR_ITEM_NOT_FOUND],
+    ['nor of others', PTA_SYSTEM_DLSYM, SYM, [OTHER, NAME], TEE_ERROR_ITEM_NOT_FOUND],
+    ['finds by name', PTA_SYSTEM_DLSYM, SYM, [OWN, new Uint8Array(0)], BAD],
+    ['has no event log', PTA_SYSTEM_GET_TPM_EVENT_LOG, LOG, [NAME], TEE_ERROR_NOT_SUPPORTED],
+  ];
+  for (const [name, command, types, given, expected] of ROWS) {
+    it(name, () => {
+      const fill = (slots: TaParamSlot[], pages: readonly Pa[], world: NormalWorld): number => {
+        given.forEach((value, n) => put(slots[n]!, pages.slice(n), value, world));
+        return types;
+      };
+      assert.equal(fromTa(command, fill).ret, expected);
+      assert.equal(fromTa(command, () => types | 0x8000).ret, BAD);
+    });
+  }
+
+  function put(slot: TaParamSlot, pages: readonly Pa[], value: Given, world: NormalWorld): void {
+    if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
+      [slot.a, slot.b] = value;
+      return;
+    }
+    const bytes = typeof value === 'string' ? teeUuid(value) : value;
+    world.machine.secure.bytes(pages[0]!, PAGE_SIZE, 'write').set(bytes);
+    if (bytes.length > 0) memory(slot, pages, bytes.length);
+  }
 });
 
 describe('pseudo TAs', () => {

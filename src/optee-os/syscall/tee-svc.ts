@@ -1,13 +1,15 @@
 /**
- * The system calls of one user TA that are not cryptography: log, panic, properties, sessions with
- * other TAs, cancellation, time, memory.
+ * The system calls of one user TA that are neither cryptography nor storage: log, panic, properties,
+ * sessions with other TAs, cancellation, time, memory.
  *
- * Upstream counterparts: optee_os core/tee/tee_svc.c, core/kernel/scall.c. Left out: storage; checks
- * of user addresses, which are the door's. Memory is asked for by the runtime, as ldelf does.
+ * Upstream counterparts: optee_os core/tee/tee_svc.c, core/kernel/scall.c. Left out: checks of
+ * user addresses, which are the door's. Memory is asked for by the runtime, as ldelf does.
  */
 import {
+  TEE_ERROR_ACCESS_DENIED,
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_CANCEL,
+  TEE_ERROR_NOT_SUPPORTED,
   TEE_LOGIN_TRUSTED_APP,
   TEE_NUM_PARAMS,
   TEE_ORIGIN_TEE,
@@ -17,6 +19,7 @@ import {
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import {
+  TEE_SCN_CACHE_OPERATION,
   TEE_SCN_CLOSE_TA_SESSION,
   TEE_SCN_GET_CANCELLATION_FLAG,
   TEE_SCN_GET_PROPERTY,
@@ -29,10 +32,15 @@ import {
   TEE_SCN_SET_TA_TIME,
   TEE_SCN_UNMASK_CANCELLATION,
   TEE_SCN_WAIT,
+  UTEE_CACHE_OPERATION,
   UTEE_TIME_CAT_REE,
   UTEE_TIME_CAT_SYSTEM,
   UTEE_TIME_CAT_TA_PERSISTENT,
 } from '../../abi/utee.ts';
+import {
+  TA_FLAG_CACHE_MAINTENANCE,
+  TA_FLAG_DONT_CLOSE_HANDLE_ON_CORRUPT_OBJECT,
+} from '../../abi/ta-head.ts';
 import { PAGE_SIZE, pa } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import { endOf } from '../../sched/task.ts';
@@ -45,15 +53,24 @@ import type { TaManager } from '../kernel/tee-ta-manager.ts';
 import { sysTimeMs } from '../kernel/tee-time.ts';
 import type { ThreadCtx } from '../kernel/thread.ts';
 import type { UserTaCtx } from '../kernel/user-ta.ts';
-import { CryptoSyscalls } from './crypto.ts';
+import { CryptoSyscalls } from './svc-cryp.ts';
+import { SvcStorage } from './svc-storage.ts';
+import { objectOfType } from './cryp-object.ts';
+import type { CryptoObject } from './cryp-object.ts';
+import { ObjectTable } from './tee-obj.ts';
+import { teeUuid } from '../storage/tee-fs.ts';
 import { propertyAt, propertyIndex } from './properties.ts';
+
+const CACHE_OPERATIONS: ReadonlySet<number> = new Set(Object.values(UTEE_CACHE_OPERATION));
 
 export class TeeSvc implements TaSyscalls {
   readonly crypto: CryptoSyscalls;
+  readonly storage: SvcStorage<CryptoObject>;
   readonly #guest: Guest;
   readonly #manager: TaManager;
   readonly #ctx: UserTaCtx;
   readonly #identity: TeeIdentity;
+  readonly #objects: ObjectTable;
   /** Pieces of TA RAM that the instance holds: pages by first address. */
   readonly #memory = new Map<number, number>();
 
@@ -63,17 +80,21 @@ export class TeeSvc implements TaSyscalls {
     this.#manager = manager;
     this.#ctx = ctx;
     this.#identity = { login: TEE_LOGIN_TRUSTED_APP, uuid: ctx.uuid };
+    this.#objects = new ObjectTable(heap);
     this.crypto = new CryptoSyscalls({
-      crypto: nexus.crypto,
-      rng: (out) => this.rng(out),
+      services: { crypto: nexus.crypto, rng: (out) => this.rng(out) },
       trace: nexus.trace,
       heap,
+      objects: this.#objects,
     });
+    this.storage = this.#makeStorage();
   }
 
   /** The context is gone: nothing of it stays behind. */
-  release(): void {
-    this.crypto.freeAll();
+  *release(): Co<void> {
+    this.crypto.freeStates();
+    yield* this.#objects.closeAll();
+    yield* this.storage.closeEnums();
     for (const [base, pages] of this.#memory) this.#guest.nexus.taRam.free(pa(base), pages);
     this.#memory.clear();
   }
@@ -229,6 +250,31 @@ export class TeeSvc implements TaSyscalls {
     this.#trace(TEE_SCN_CRYP_RANDOM_NUMBER_GENERATE);
     this.#guest.nexus.random.fill(out);
     return TEE_SUCCESS;
+  }
+
+  /** syscall_cache_operation(): there are no caches, so that nothing is left to do. */
+  cacheOperation(isPrivate: boolean, operation: number): number {
+    this.#trace(TEE_SCN_CACHE_OPERATION);
+    if ((this.#ctx.flags & TA_FLAG_CACHE_MAINTENANCE) === 0) return TEE_ERROR_NOT_SUPPORTED;
+    if (isPrivate) return TEE_ERROR_ACCESS_DENIED;
+    return CACHE_OPERATIONS.has(operation) ? TEE_SUCCESS : TEE_ERROR_NOT_SUPPORTED;
+  }
+
+  // --- persistent objects
+  #makeStorage(): SvcStorage<CryptoObject> {
+    const { nexus, heap, storage } = this.#guest;
+    const ctx = this.#ctx;
+    return new SvcStorage({
+      host: { heap, pobjs: storage.pobjs, thread: () => this.#thread },
+      objects: this.#objects,
+      make: objectOfType,
+      uuid: teeUuid(ctx.uuid),
+      fileOps: (id) => storage.fileOps(id),
+      keepsCorruptHandles: () => (ctx.flags & TA_FLAG_DONT_CLOSE_HANDLE_ON_CORRUPT_OBJECT) !== 0,
+      log: nexus.log,
+      switches: nexus.switches,
+      panic: (fn, text) => nexus.panic(this.#thread, fn, text),
+    });
   }
 
   // --- who calls

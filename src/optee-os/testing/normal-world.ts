@@ -50,6 +50,7 @@ import { makeConfig } from '../config.ts';
 import type { OpteeOsConfig } from '../config.ts';
 import { OpteeOs } from '../optee-os.ts';
 import type { OpteeOsSwitches } from '../switches.ts';
+import type { TaPubKey } from '../kernel/ta-pub-key.ts';
 import { UPSTREAM_SWITCHES } from '../switches.ts';
 import type { MsgParam } from './msg-param.ts';
 import { answerRpc } from './rpc-answers.ts';
@@ -71,7 +72,11 @@ export const LAYOUT = {
 /** Interrupt line of notifications. */
 export const NOTIF_LINE = 219;
 
+/** Without the stores of TAs that ask for files before they answer. */
+const MINIMAL: Partial<OpteeOsConfig> = { CFG_CORE_ASYNC_NOTIF: true, CFG_SECSTOR_TA: false };
+
 export interface WorldOptions {
+  readonly taPubKey?: TaPubKey;
   readonly config?: Partial<OpteeOsConfig>;
   readonly switches?: Partial<OpteeOsSwitches>;
   readonly tas?: readonly TaImage[];
@@ -144,12 +149,13 @@ export class NormalWorld {
       raise: (line) => this.machine.interrupts.raise(line),
       notifLine: NOTIF_LINE,
       sched: this.sched,
-      config: makeConfig({ CFG_CORE_ASYNC_NOTIF: true }, options.config ?? {}),
+      config: makeConfig(MINIMAL, options.config ?? {}),
       switches: { ...UPSTREAM_SWITCHES, ...options.switches },
       random: new SeededRandom(2),
       hostCrypto: new NodeCrypto(),
       counterNs: () => this.sched.nowNs(),
       earlyTas: options.tas ?? [],
+      ...(options.taPubKey !== undefined && { taPubKey: options.taPubKey }),
     });
   }
 

@@ -1,61 +1,22 @@
 /**
- * What the library knows of an algorithm before it asks the core: class, modes, key type, and
- * whether it must collect whole blocks.
+ * The algorithms that the library allocates operations for, and what it says of them when asked.
  *
- * Upstream counterparts: optee_os lib/libutee/tee_api_operations.c (TEE_AllocateOperation,
- * TEE_IsAlgorithmSupported), include/utee_defines.h. Left out so far: digests, MACs, asymmetric
- * algorithms and key derivation; CTS and XTS, which hold two blocks back.
+ * Upstream counterpart: optee_os lib/libutee/tee_api_operations.c (TEE_AllocateOperation,
+ * TEE_IsAlgorithmSupported). The two disagree there; here, too.
  */
 import {
-  TEE_ALG_AES_CBC_NOPAD,
-  TEE_ALG_AES_CCM,
-  TEE_ALG_AES_CTR,
-  TEE_ALG_AES_ECB_NOPAD,
-  TEE_ALG_AES_GCM,
-  TEE_MODE_DECRYPT,
-  TEE_MODE_ENCRYPT,
-  TEE_OPERATION_AE,
-  TEE_OPERATION_CIPHER,
-  TEE_TYPE_AES,
-  TEE_USAGE_DECRYPT,
-  TEE_USAGE_ENCRYPT,
+  TEE_ALG_MD5SHA1,
+  TEE_ALG_RSASSA_PKCS1_V1_5_MD5SHA1,
+  TEE_CRYPTO_ELEMENT_NONE,
 } from '../../abi/gp.ts';
-import { TEE_AES_BLOCK_SIZE } from '../../abi/utee-defines.ts';
+import type { AlgorithmRow } from './algorithm-row.ts';
+import { ASYMMETRIC_ROWS } from './algorithms-asymmetric.ts';
+import { SYMMETRIC_ROWS } from './algorithms-symmetric.ts';
 
-export interface AlgorithmRow {
-  /** TEE_ALG_* */
-  readonly algorithm: number;
-  /** TEE_OPERATION_* */
-  readonly operationClass: number;
-  /** TEE_MODE_* to the TEE_USAGE_* that a key must have. */
-  readonly modes: ReadonlyMap<number, number>;
-  /** TEE_TYPE_* */
-  readonly keyType: number;
-  /** Bytes that go to the core at a time; 1 when any number may. */
-  readonly blockSize: number;
-  /** TEE_CipherInit takes no initialization vector. */
-  readonly noIv: boolean;
-  /** The whole input must be whole blocks. */
-  readonly wholeBlocks: boolean;
-}
+export const ALGORITHM_ROWS: readonly AlgorithmRow[] = [...SYMMETRIC_ROWS, ...ASYMMETRIC_ROWS];
 
-const CIPHER_MODES: ReadonlyMap<number, number> = new Map([
-  [TEE_MODE_ENCRYPT, TEE_USAGE_ENCRYPT],
-  [TEE_MODE_DECRYPT, TEE_USAGE_DECRYPT],
-]);
-
-const AES = { modes: CIPHER_MODES, keyType: TEE_TYPE_AES, noIv: false, wholeBlocks: false };
-const BLOCKS = { blockSize: TEE_AES_BLOCK_SIZE, wholeBlocks: true };
-const CIPHER = { ...AES, operationClass: TEE_OPERATION_CIPHER };
-const AE = { ...AES, operationClass: TEE_OPERATION_AE };
-
-export const ALGORITHM_ROWS: readonly AlgorithmRow[] = [
-  { ...CIPHER, algorithm: TEE_ALG_AES_ECB_NOPAD, ...BLOCKS, noIv: true },
-  { ...CIPHER, algorithm: TEE_ALG_AES_CBC_NOPAD, ...BLOCKS },
-  { ...CIPHER, algorithm: TEE_ALG_AES_CTR, blockSize: 1 },
-  { ...AE, algorithm: TEE_ALG_AES_CCM, blockSize: TEE_AES_BLOCK_SIZE },
-  { ...AE, algorithm: TEE_ALG_AES_GCM, blockSize: 1 },
-];
+/** Called supported, although no operation can be allocated for them. */
+const WITHOUT_OPERATION: readonly number[] = [TEE_ALG_MD5SHA1, TEE_ALG_RSASSA_PKCS1_V1_5_MD5SHA1];
 
 const BY_ID: ReadonlyMap<number, AlgorithmRow> = new Map(
   ALGORITHM_ROWS.map((row) => [row.algorithm, row]),
@@ -63,4 +24,10 @@ const BY_ID: ReadonlyMap<number, AlgorithmRow> = new Map(
 
 export function findAlgorithmRow(algorithm: number): AlgorithmRow | undefined {
   return BY_ID.get(algorithm);
+}
+
+/** @param element TEE_ECC_CURVE_*, or TEE_CRYPTO_ELEMENT_NONE */
+export function isAlgorithmSupported(algorithm: number, element: number): boolean {
+  if (WITHOUT_OPERATION.includes(algorithm)) return element === TEE_CRYPTO_ELEMENT_NONE;
+  return BY_ID.get(algorithm)?.elements.includes(element) ?? false;
 }

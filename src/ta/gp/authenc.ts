@@ -8,19 +8,23 @@ import {
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_MAC_INVALID,
   TEE_ERROR_NOT_SUPPORTED,
+  TEE_ERROR_SHORT_BUFFER,
   TEE_HANDLE_FLAG_INITIALIZED,
   TEE_OPERATION_AE,
   TEE_OPERATION_STATE_ACTIVE,
   TEE_OPERATION_STATE_INITIAL,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
-import { TeeCiphers, tooShort } from './cipher.ts';
-import type { Operation, Step } from './operations.ts';
+import type { Step } from './buffering.ts';
+import { tooShort } from './cipher.ts';
+import { TeeMacs } from './mac.ts';
+import type { Operation } from './operation.ts';
+import { NOTHING } from './operations.ts';
 import type { TEE_Memref, TEE_OperationHandle } from './types.ts';
 
-const NOTHING = new Uint8Array(0);
+const DECRYPT_RESULTS = [TEE_ERROR_MAC_INVALID, TEE_ERROR_SHORT_BUFFER];
 
-export class TeeAuthenticatedEncryption extends TeeCiphers {
+export class TeeAuthenticatedEncryption extends TeeMacs {
   readonly #update: Step = (state, source, out, size) =>
     this.syscalls.crypto.authencUpdatePayload(state, source, out, size);
 
@@ -30,22 +34,25 @@ export class TeeAuthenticatedEncryption extends TeeCiphers {
    */
   TEE_AEInit(
     operation: TEE_OperationHandle,
-    nonce: Uint8Array,
+    nonce: Uint8Array | null,
     tagLen: number,
     AADLen: number,
     payloadLen: number,
   ): number {
     const api = 'TEE_AEInit';
     const op = this.operation(api, operation, TEE_ERROR_BAD_PARAMETERS);
-    const fits =
-      op.info.operationClass === TEE_OPERATION_AE &&
-      op.operationState === TEE_OPERATION_STATE_INITIAL;
-    if (!fits) this.panic(TEE_ERROR_BAD_PARAMETERS, api, 'not an AE operation that may start');
+    if (nonce === null) return this.panic(TEE_ERROR_BAD_PARAMETERS, api, 'no nonce');
+    if (op.info.operationClass !== TEE_OPERATION_AE) {
+      this.panic(TEE_ERROR_BAD_PARAMETERS, api, 'not authenticated encryption');
+    }
+    if (op.operationState !== TEE_OPERATION_STATE_INITIAL) {
+      this.panic(TEE_ERROR_BAD_PARAMETERS, api, 'the operation is under way');
+    }
     const gcm = op.info.algorithm === TEE_ALG_AES_GCM;
     if (gcm && (tagLen < 96 || tagLen > 128 || tagLen % 8 !== 0)) return TEE_ERROR_NOT_SUPPORTED;
     const tagBytes = Math.floor(tagLen / 8);
     const { crypto } = this.syscalls;
-    const result = crypto.authencInit(op.state, nonce, tagBytes, AADLen, payloadLen);
+    const result = crypto.authencInit(op.core.state, nonce, tagBytes, AADLen, payloadLen);
     if (result !== TEE_SUCCESS) return this.allow(api, result, [TEE_ERROR_NOT_SUPPORTED]);
     op.info.digestLength = tagBytes;
     op.bufferOffs = 0;
@@ -59,7 +66,7 @@ export class TeeAuthenticatedEncryption extends TeeCiphers {
     if (op.operationState !== TEE_OPERATION_STATE_INITIAL) {
       this.panic(0, api, 'additional data comes before the payload');
     }
-    this.allow(api, this.syscalls.crypto.authencUpdateAad(op.state, AADdata ?? NOTHING));
+    this.allow(api, this.syscalls.crypto.authencUpdateAad(op.core.state, AADdata ?? NOTHING));
   }
 
   /** @returns TEE_SUCCESS or TEE_ERROR_SHORT_BUFFER */
@@ -71,8 +78,7 @@ export class TeeAuthenticatedEncryption extends TeeCiphers {
     const api = 'TEE_AEUpdate';
     const op = this.#started(api, operation);
     const source = srcData ?? NOTHING;
-    const total = op.bufferOffs + source.length;
-    const needed = total - (total % op.row.blockSize);
+    const needed = op.updateLength(source.length);
     if (dest.size < needed) return tooShort(dest, needed);
     dest.size = this.feed(api, op, this.#update, source, this.room(api, dest));
     if (source.length > 0) op.operationState = TEE_OPERATION_STATE_ACTIVE;
@@ -95,14 +101,14 @@ export class TeeAuthenticatedEncryption extends TeeCiphers {
     const shortTag = tag.size < digestLength ? tooShort(tag, digestLength) : TEE_SUCCESS;
     if (shortDest !== TEE_SUCCESS || shortTag !== TEE_SUCCESS) return shortDest || shortTag;
     const [out, tagOut] = [this.room(api, dest), this.room(api, tag)];
-    const done = this.feed(api, op, this.#update, source, out);
+    const done = this.feedBeforeEnd(api, op, this.#update, source, out);
     const size = { size: out.length - done };
-    const rest = op.buffer.subarray(0, op.bufferOffs);
     const { crypto } = this.syscalls;
-    const target = out.subarray(done);
-    this.allow(api, crypto.authencEncFinal(op.state, rest, target, size, tagOut, tag));
+    const [rest, left] = [op.rest(source), out.subarray(done)];
+    const result = crypto.authencEncFinal(op.core.state, rest, left, size, tagOut, tag);
+    if (result !== TEE_SUCCESS) return this.allow(api, result, [TEE_ERROR_SHORT_BUFFER]);
     dest.size = done + size.size;
-    op.reset();
+    op.finish();
     return TEE_SUCCESS;
   }
 
@@ -119,14 +125,14 @@ export class TeeAuthenticatedEncryption extends TeeCiphers {
     const needed = op.bufferOffs + source.length;
     if (dest.size < needed) return tooShort(dest, needed);
     const out = this.room(api, dest);
-    const done = this.feed(api, op, this.#update, source, out);
+    const done = this.feedBeforeEnd(api, op, this.#update, source, out);
     const size = { size: out.length - done };
-    const rest = op.buffer.subarray(0, op.bufferOffs);
     const { crypto } = this.syscalls;
-    const result = crypto.authencDecFinal(op.state, rest, out.subarray(done), size, tag);
-    if (result !== TEE_SUCCESS) return this.allow(api, result, [TEE_ERROR_MAC_INVALID]);
+    const [rest, left] = [op.rest(source), out.subarray(done)];
+    const result = crypto.authencDecFinal(op.core.state, rest, left, size, tag);
+    if (result !== TEE_SUCCESS) return this.allow(api, result, DECRYPT_RESULTS);
     dest.size = done + size.size;
-    op.reset();
+    op.finish();
     return tag.length === op.info.digestLength ? TEE_SUCCESS : TEE_ERROR_MAC_INVALID;
   }
 
@@ -136,7 +142,10 @@ export class TeeAuthenticatedEncryption extends TeeCiphers {
     code: number = TEE_ERROR_BAD_PARAMETERS,
   ): Operation {
     const op = this.operation(api, operation, code);
-    const fits = op.info.operationClass === TEE_OPERATION_AE && op.has(TEE_HANDLE_FLAG_INITIALIZED);
-    return fits ? op : this.panic(code, api, 'TEE_AEInit comes first');
+    if (op.info.operationClass !== TEE_OPERATION_AE) {
+      this.panic(code, api, 'not authenticated encryption');
+    }
+    const begun = op.has(TEE_HANDLE_FLAG_INITIALIZED);
+    return begun ? op : this.panic(code, api, 'TEE_AEInit comes first');
   }
 }

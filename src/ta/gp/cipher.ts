@@ -13,13 +13,15 @@ import {
   TEE_OPERATION_STATE_INITIAL,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
-import { TeeOperations } from './operations.ts';
-import type { Operation, Step } from './operations.ts';
+import { TeeBuffering } from './buffering.ts';
+import type { Step } from './buffering.ts';
+import type { Operation } from './operation.ts';
+import { NOTHING } from './operations.ts';
 import type { TEE_Memref, TEE_OperationHandle } from './types.ts';
 
-const NOTHING = new Uint8Array(0);
+const NOWHERE: TEE_Memref = { buffer: null, size: 0 };
 
-export class TeeCiphers extends TeeOperations {
+export class TeeCiphers extends TeeBuffering {
   readonly #update: Step = (state, source, out, size) =>
     this.syscalls.crypto.cipherUpdate(state, source, out, size);
 
@@ -33,7 +35,7 @@ export class TeeCiphers extends TeeOperations {
     const iv = IV ?? NOTHING;
     if (op.row.noIv && iv.length > 0) this.panic(0, api, 'ECB takes no initialization vector');
     op.operationState = TEE_OPERATION_STATE_ACTIVE;
-    this.allow(api, this.syscalls.crypto.cipherInit(op.state, iv));
+    this.allow(api, this.syscalls.crypto.cipherInit(op.core.state, iv));
     op.bufferOffs = 0;
     op.set(TEE_HANDLE_FLAG_INITIALIZED);
   }
@@ -47,9 +49,7 @@ export class TeeCiphers extends TeeOperations {
     const api = 'TEE_CipherUpdate';
     const op = this.#active(api, operation);
     const source = srcData ?? NOTHING;
-    const { blockSize } = op.row;
-    const total = op.bufferOffs + source.length;
-    const needed = total - (total % blockSize);
+    const needed = op.updateLength(source.length);
     if (dest.size < needed) return tooShort(dest, needed);
     dest.size = this.feed(api, op, this.#update, source, this.room(api, dest));
     return TEE_SUCCESS;
@@ -68,27 +68,28 @@ export class TeeCiphers extends TeeOperations {
     if (op.row.wholeBlocks && needed % op.row.blockSize !== 0) {
       this.panic(TEE_ERROR_BAD_PARAMETERS, api, `${needed} bytes left are no whole blocks`);
     }
-    const target = dest ?? { buffer: null, size: 0 };
+    const target = dest ?? { ...NOWHERE };
     if (target.size < needed) return tooShort(target, needed);
     const out = this.room(api, target);
-    let done = this.feed(api, op, this.#update, source, out);
+    const done = this.feedBeforeEnd(api, op, this.#update, source, out);
     const size = { size: out.length - done };
-    const rest = op.buffer.subarray(0, op.bufferOffs);
     const { crypto } = this.syscalls;
-    this.allow(api, crypto.cipherFinal(op.state, rest, out.subarray(done), size));
-    done += size.size;
-    target.size = done;
-    op.reset();
+    const left = out.subarray(done);
+    const result = crypto.cipherFinal(op.core.state, op.rest(source), left, size);
+    if (result !== TEE_SUCCESS) return this.allow(api, result, [TEE_ERROR_SHORT_BUFFER]);
+    target.size = done + size.size;
+    op.finish();
     return TEE_SUCCESS;
   }
 
   #active(api: string, operation: TEE_OperationHandle): Operation {
     const op = this.operation(api, operation, TEE_ERROR_BAD_PARAMETERS);
-    const fit =
-      op.info.operationClass === TEE_OPERATION_CIPHER &&
-      op.has(TEE_HANDLE_FLAG_INITIALIZED) &&
-      op.operationState === TEE_OPERATION_STATE_ACTIVE;
-    return fit ? op : this.panic(TEE_ERROR_BAD_PARAMETERS, api, 'TEE_CipherInit comes first');
+    if (op.info.operationClass !== TEE_OPERATION_CIPHER) {
+      this.panic(TEE_ERROR_BAD_PARAMETERS, api, 'not a cipher');
+    }
+    const begun =
+      op.has(TEE_HANDLE_FLAG_INITIALIZED) && op.operationState === TEE_OPERATION_STATE_ACTIVE;
+    return begun ? op : this.panic(TEE_ERROR_BAD_PARAMETERS, api, 'TEE_CipherInit comes first');
   }
 }
 

@@ -12,19 +12,23 @@ import {
   TEE_ORIGIN_TRUSTED_APP,
   TEE_PARAM_TYPE_GET,
   TEE_SUCCESS,
+  TEE_TIMEOUT_INFINITE,
 } from '../../abi/gp.ts';
 import { isUuidText } from '../../abi/uuid.ts';
 import type { Co } from '../../sched/task.ts';
 import { ClientParams } from './client-params.ts';
 import { MEMREF_RIGHTS } from './entry-params.ts';
 import { TeeTimeAndRandom } from './time.ts';
-import { sessionHandle } from './types.ts';
+import { ref, sessionHandle } from './types.ts';
 import type { MaybePromise, Ref, TEE_Params, TEE_TASessionHandle } from './types.ts';
 
 /** What TEE_InvokeTACommand may return when it did not reach the other TA. */
 const UNREACHED = [TEE_ERROR_OUT_OF_MEMORY, TEE_ERROR_TARGET_DEAD];
 
 export class TeeClient extends TeeTimeAndRandom {
+  /** Sessions of the library's own with pseudo TAs, by UUID: opened at the first need, and kept. */
+  readonly #ptaSessions = new Map<string, TEE_TASessionHandle>();
+
   /**
    * @param destination the other TA's UUID, as text
    * @param cancellationRequestTimeout milliseconds, or TEE_TIMEOUT_INFINITE
@@ -88,6 +92,26 @@ export class TeeClient extends TeeTimeAndRandom {
     return out.masked;
   }
 
+  /** A command of a pseudo TA that serves the library: invoke_system_pta() and its like. */
+  protected *invokePta(
+    uuid: string,
+    commandID: number,
+    paramTypes: number,
+    params: TEE_Params,
+  ): Co<number> {
+    let session = this.#ptaSessions.get(uuid);
+    if (session === undefined) {
+      const none = new ClientParams(this.runtime, 0, null);
+      const opened = ref<TEE_TASessionHandle>(TEE_HANDLE_NULL);
+      const result = yield* this.#open(uuid, TEE_TIMEOUT_INFINITE, none, opened, null);
+      if (result !== TEE_SUCCESS) return result;
+      session = opened.value;
+      this.#ptaSessions.set(uuid, session);
+    }
+    const sent = new ClientParams(this.runtime, paramTypes, params);
+    return yield* this.#invoke(session, TEE_TIMEOUT_INFINITE, commandID, sent, null);
+  }
+
   *#open(
     uuid: string,
     timeoutMs: number,
@@ -137,8 +161,12 @@ export class TeeClient extends TeeTimeAndRandom {
       const rights = MEMREF_RIGHTS.get(TEE_PARAM_TYPE_GET(types, n));
       const { buffer, size } = params[n]!.memref;
       if (rights === undefined || buffer === null) continue;
-      if (this.runtime.entry.exceedsRights(rights, buffer.subarray(0, size))) {
+      const bytes = buffer.subarray(0, size);
+      if (this.runtime.entry.exceedsRights(rights, bytes)) {
         this.panic(0, api, `params[${n}] is memory that this TA may only read`);
+      }
+      if (this.isNoShare(bytes)) {
+        this.panic(0, api, `params[${n}] is memory that is never shared (TEE_MALLOC_NO_SHARE)`);
       }
     }
   }

@@ -8,6 +8,7 @@
 import { TEE_ERROR_ACCESS_DENIED, TEE_SUCCESS, formatResult } from '../../abi/gp.ts';
 import type { Co } from '../../sched/task.ts';
 import type { TaEnvironment, TaHead, TaSyscalls } from '../runtime.ts';
+import { authorityOf } from './clauses.ts';
 import type { EntryParams } from './entry-params.ts';
 import type { Heap } from './heap.ts';
 import type { MaybePromise, TEE_Memref } from './types.ts';
@@ -17,6 +18,8 @@ export interface TeeRuntime {
   readonly head: TaHead;
   readonly environment: TaEnvironment;
   readonly heap: Heap;
+  /** The heap of TEE_MALLOC_NO_SHARE; undefined when the TA has none. */
+  readonly noShareHeap: Heap | undefined;
   /** The parameters of the entry point that runs. */
   readonly entry: EntryParams;
   /** The TA's own module, as stack traces name it. */
@@ -73,7 +76,7 @@ export class TeeCore {
       code: formatResult(code),
       text: `${api}: ${why}`,
       object: this.runtime.head.uuid,
-      hint: 'the specification makes this a panic of the TA',
+      hint: `${authorityOf(api)} makes this a panic of the TA`,
     });
     return this.TEE_Panic(code);
   }

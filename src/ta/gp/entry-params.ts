@@ -17,8 +17,9 @@ import {
   TEE_PARAM_TYPE_VALUE_INPUT,
 } from '../../abi/gp.ts';
 import { PAGE_SIZE } from '../../machine/address.ts';
+import { Scratch } from '../../machine/bus.ts';
 import type { BusPort, Mapping } from '../../machine/bus.ts';
-import type { TaMemref, TaParams } from '../runtime.ts';
+import type { TaMemref, TaParamSlot, TaParams } from '../runtime.ts';
 import { newParams } from './types.ts';
 import type { TEE_Params } from './types.ts';
 
@@ -49,6 +50,8 @@ export interface MappedMemref {
 export class EntryParams {
   readonly params: TEE_Params = newParams();
   readonly #mapped: MappedMemref[] = [];
+  /** For scattered memory, by parameter. */
+  readonly #scratch = this.params.map(() => new Scratch());
 
   /** Fills the set before an entry point runs. */
   load(port: BusPort, from: TaParams): void {
@@ -59,7 +62,7 @@ export class EntryParams {
       const param = this.params[n]!;
       if (isMemref(type)) {
         param.memref.size = slot.size;
-        param.memref.buffer = this.#map(port, type, slot.memref, slot.size);
+        param.memref.buffer = this.#map(port, n, type, slot);
       } else if (isValue(type)) {
         param.value.a = slot.a;
         param.value.b = slot.b;
@@ -113,10 +116,12 @@ export class EntryParams {
     );
   }
 
-  #map(port: BusPort, type: number, memref: TaMemref | undefined, size: number): Uint8Array | null {
+  #map(port: BusPort, n: number, type: number, slot: TaParamSlot): Uint8Array | null {
+    const { memref, size } = slot;
     if (memref === undefined || memref.pages.length === 0) return null;
     const access = memref.writable ? 'write' : 'read';
-    const mapping = port.mapContiguous(memref.pages, memref.offset, size, access);
+    const scratch = this.#scratch[n];
+    const mapping = port.mapContiguous(memref.pages, memref.offset, size, access, scratch);
     this.#mapped.push({ rights: MEMREF_RIGHTS.get(type) ?? 0, memref, mapping });
     return mapping.bytes;
   }

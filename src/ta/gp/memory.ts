@@ -1,8 +1,7 @@
 /**
- * Memory management: specification chapter 4.11.
+ * Memory management: specification chapter 4.11, and OP-TEE's cache maintenance.
  *
- * Upstream counterpart: optee_os lib/libutee/tee_api.c. Left out: a heap of TA_NO_SHARE_DATA_SIZE
- * bytes, so that TEE_MALLOC_NO_SHARE finds no memory; cache maintenance.
+ * Upstream counterpart: optee_os lib/libutee/tee_api.c.
  */
 import {
   TEE_ERROR_ACCESS_DENIED,
@@ -16,11 +15,20 @@ import {
   TEE_MEMORY_ACCESS_WRITE,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
-import { hex32 } from '../../abi/layout.ts';
+import { TEE_CACHECLEAN, TEE_CACHEFLUSH, TEE_CACHEINVALIDATE } from '../../abi/utee.ts';
 import { TEE_USER_MEM_HINT_NO_FILL_ZERO } from '../../abi/utee-defines.ts';
+import type { Heap } from './heap.ts';
 import { TeeTrace } from './trace.ts';
 
 const RIGHTS = TEE_MEMORY_ACCESS_READ | TEE_MEMORY_ACCESS_WRITE | TEE_MEMORY_ACCESS_ANY_OWNER;
+
+/** What bounds a heap: upstream's name, and the TA's property. */
+interface Limit {
+  readonly name: string;
+  readonly property: string;
+}
+const HEAP_LIMIT: Limit = { name: 'TA_DATA_SIZE', property: 'dataSize' };
+const NO_SHARE_LIMIT: Limit = { name: 'TA_NO_SHARE_DATA_SIZE', property: 'noShareDataSize' };
 
 export class TeeMemory extends TeeTrace {
   #instanceData: unknown = null;
@@ -38,8 +46,9 @@ export class TeeMemory extends TeeTrace {
       case TEE_MALLOC_NO_FILL:
         return this.panic(0, 'TEE_Malloc', 'TEE_MALLOC_NO_FILL needs TEE_MALLOC_NO_SHARE');
       case TEE_MALLOC_NO_SHARE:
+        return this.#allocateNoShare('TEE_Malloc', size)?.fill(0) ?? null;
       case TEE_MALLOC_NO_FILL | TEE_MALLOC_NO_SHARE:
-        return size === 0 ? new Uint8Array(0) : this.#noShareHeap(size);
+        return this.#allocateNoShare('TEE_Malloc', size);
       default:
         this.EMSG(`Invalid hint 0x${hint.toString(16)}`);
         return null;
@@ -48,7 +57,9 @@ export class TeeMemory extends TeeTrace {
 
   /** Keeps contents up to the smaller size; what is new is zero. The old buffer is gone. */
   TEE_Realloc(buffer: Uint8Array | null, newSize: number): Uint8Array | null {
-    const grown = this.allocate('TEE_Realloc', newSize);
+    const api = 'TEE_Realloc';
+    const noShare = buffer !== null && this.isNoShare(buffer);
+    const grown = noShare ? this.#allocateNoShare(api, newSize) : this.allocate(api, newSize);
     if (grown === null) return null;
     const kept = Math.min(buffer?.length ?? 0, newSize);
     if (buffer !== null) grown.set(buffer.subarray(0, kept));
@@ -59,7 +70,8 @@ export class TeeMemory extends TeeTrace {
 
   TEE_Free(buffer: Uint8Array | null): void {
     if (buffer === null || buffer.length === 0) return;
-    if (!this.heap.free(buffer)) {
+    const heap = this.isNoShare(buffer) ? this.runtime.noShareHeap : this.heap;
+    if (heap?.free(buffer) !== true) {
       this.panic(0, 'TEE_Free', 'not a buffer that TEE_Malloc gave, or freed already');
     }
   }
@@ -69,13 +81,22 @@ export class TeeMemory extends TeeTrace {
     extent('TEE_MemMove', dest, size).set(extent('TEE_MemMove', src, size));
   }
 
-  /** @returns 0 when equal, else a number of the sign of the first difference */
+  /**
+   * As consttime_memcmp(): the time that it takes depends on nothing but `size`.
+   * @returns 0 when equal, else -1 or 1 as the first difference says
+   */
   TEE_MemCompare(buffer1: Uint8Array | null, buffer2: Uint8Array | null, size: number): number {
     if (size === 0) return 0;
     const a = extent('TEE_MemCompare', buffer1, size);
     const b = extent('TEE_MemCompare', buffer2, size);
-    const at = a.findIndex((byte, i) => byte !== b[i]);
-    return at < 0 ? 0 : a[at]! - b[at]!;
+    let verdict = 0;
+    for (let i = 0; i < size; i++) {
+      const difference = a[i]! - b[i]!;
+      const sign = (difference >> 31) | (-difference >>> 31);
+      const undecided = (verdict & 1) - 1;
+      verdict |= sign & undecided;
+    }
+    return verdict;
   }
 
   /** @param x its low byte is what is filled in */
@@ -108,17 +129,41 @@ export class TeeMemory extends TeeTrace {
     return this.#instanceData;
   }
 
+  /**
+   * OP-TEE's extension, for a TA with TA_FLAG_CACHE_MAINTENANCE and memory that came as a parameter.
+   * @returns TEE_SUCCESS, TEE_ERROR_NOT_SUPPORTED without the flag, TEE_ERROR_ACCESS_DENIED for memory
+   *   of the TA's own
+   */
+  TEE_CacheClean(buf: Uint8Array | null): number {
+    return this.#cacheOperation(buf, TEE_CACHECLEAN);
+  }
+
+  /** As TEE_CacheClean. */
+  TEE_CacheFlush(buf: Uint8Array | null): number {
+    return this.#cacheOperation(buf, TEE_CACHEFLUSH);
+  }
+
+  /** As TEE_CacheClean. */
+  TEE_CacheInvalidate(buf: Uint8Array | null): number {
+    return this.#cacheOperation(buf, TEE_CACHEINVALIDATE);
+  }
+
   /** Memory of the heap, contents as they were; null, with a cause, when there is no room. */
   protected allocate(api: string, size: number): Uint8Array | null {
     if (size === 0) return new Uint8Array(0);
-    return this.heap.allocate(size) ?? this.#outOfMemory(api, size);
+    return this.heap.allocate(size) ?? this.#outOfMemory(api, size, this.heap, HEAP_LIMIT);
+  }
+
+  /** Whether the memory may never be another TA's, nor a client's. */
+  protected isNoShare(bytes: Uint8Array): boolean {
+    return this.runtime.noShareHeap?.overlaps(bytes) ?? false;
   }
 
   /** Whether the memory is private to the TA: neither a parameter's nor gone with one. */
   protected isPrivate(bytes: Uint8Array): boolean {
     const ram = this.runtime.environment.port.u8.buffer;
     if (this.runtime.entry.find(bytes) !== undefined) return false;
-    return bytes.buffer !== ram || this.heap.overlaps(bytes);
+    return bytes.buffer !== ram || this.heap.overlaps(bytes) || this.isNoShare(bytes);
   }
 
   /** As vm_check_access_rights(): what is mapped, by whom it is owned, in which world. */
@@ -132,8 +177,18 @@ export class TeeMemory extends TeeTrace {
     return found.mapped.memref.nonSecure ? !wantsSecure : !wantsNonSecure;
   }
 
-  #outOfMemory(api: string, size: number): null {
-    const { heap } = this;
+  #cacheOperation(buf: Uint8Array | null, operation: number): number {
+    const isOwn = buf !== null && buf.length > 0 && this.runtime.entry.find(buf) === undefined;
+    return this.syscalls.cacheOperation(isOwn, operation);
+  }
+
+  #allocateNoShare(api: string, size: number): Uint8Array | null {
+    if (size === 0) return new Uint8Array(0);
+    const heap = this.runtime.noShareHeap;
+    return heap?.allocate(size) ?? this.#outOfMemory(api, size, heap, NO_SHARE_LIMIT);
+  }
+
+  #outOfMemory(api: string, size: number, heap: Heap | undefined, limit: Limit): null {
     const { head, environment } = this.runtime;
     environment.sched.trace.cause('ta', {
       layer: 'ta/gp',
@@ -141,22 +196,9 @@ export class TeeMemory extends TeeTrace {
       text: `${api}: no room in the TA's heap`,
       object: head.uuid,
       requested: size,
-      available: heap.largestFree,
-      limit: `TA_DATA_SIZE=${heap.sizeBytes}`,
-      hint: 'free what is not needed, or give the TA a larger dataSize',
-    });
-    return null;
-  }
-
-  #noShareHeap(size: number): null {
-    const { head, environment } = this.runtime;
-    environment.sched.trace.cause('ta', {
-      layer: 'ta/gp',
-      code: 'NULL',
-      text: `TEE_Malloc: ${hex32(TEE_MALLOC_NO_SHARE)} asks for memory that is never shared`,
-      object: head.uuid,
-      requested: size,
-      limit: 'TA_NO_SHARE_DATA_SIZE=0',
+      available: heap?.largestFree ?? 0,
+      limit: `${limit.name}=${heap?.sizeBytes ?? 0}`,
+      hint: `free what is not needed, or give the TA a larger ${limit.property}`,
     });
     return null;
   }

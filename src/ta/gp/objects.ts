@@ -1,8 +1,7 @@
 /**
  * Objects: specification chapters 5.5 and 5.6 (generic functions and transient objects).
  *
- * Upstream counterpart: optee_os lib/libutee/tee_api_objects.c. Left out so far: persistent objects
- * (chapters 5.7 to 5.9).
+ * Upstream counterpart: optee_os lib/libutee/tee_api_objects.c.
  */
 import {
   TEE_ATTR_FLAG_VALUE,
@@ -21,16 +20,24 @@ import {
   TEE_TYPE_DATA,
 } from '../../abi/gp.ts';
 import type { TaAttribute, TaObjectInfo } from '../runtime.ts';
+import type { Co } from '../../sched/task.ts';
 import { TeeClient } from './client.ts';
 import { objectHandle } from './types.ts';
-import type { Ref, TEE_Attribute, TEE_Memref, TEE_ObjectHandle, TEE_ObjectInfo } from './types.ts';
+import type {
+  MaybePromise,
+  Ref,
+  TEE_Attribute,
+  TEE_Memref,
+  TEE_ObjectHandle,
+  TEE_ObjectInfo,
+} from './types.ts';
 
 /** What a persistent object's storage may do to any function. */
 const STORAGE = [TEE_ERROR_CORRUPT_OBJECT, TEE_ERROR_STORAGE_NOT_AVAILABLE];
 const ATTRIBUTE = [TEE_ERROR_ITEM_NOT_FOUND, ...STORAGE];
 const BUFFER_ATTRIBUTE = [TEE_ERROR_SHORT_BUFFER, ...ATTRIBUTE];
 
-const newInfo = (): TaObjectInfo => ({
+export const newInfo = (): TaObjectInfo => ({
   objectType: 0,
   keySize: 0,
   maxKeySize: 0,
@@ -43,12 +50,12 @@ const newInfo = (): TaObjectInfo => ({
 export class TeeObjects extends TeeClient {
   /** Deprecated: a corrupt object answers zeroes. */
   TEE_GetObjectInfo(object: TEE_ObjectHandle, objectInfo: TEE_ObjectInfo): void {
-    const info = this.#info('TEE_GetObjectInfo', object);
+    const info = this.objectInfo('TEE_GetObjectInfo', object);
     if (info.objectType === TEE_TYPE_CORRUPTED_OBJECT) {
       const { objectType } = objectInfo;
-      fill(objectInfo, { ...newInfo(), objectType });
+      fillInfo(objectInfo, { ...newInfo(), objectType });
     } else {
-      fill(objectInfo, info);
+      fillInfo(objectInfo, info);
     }
   }
 
@@ -56,22 +63,31 @@ export class TeeObjects extends TeeClient {
     const info = newInfo();
     const result = this.syscalls.crypto.objGetInfo(object, info);
     this.allow('TEE_GetObjectInfo1', result, STORAGE);
-    fill(objectInfo, info);
+    fillInfo(objectInfo, info);
     return result;
   }
 
   /** Deprecated. */
-  TEE_RestrictObjectUsage(object: TEE_ObjectHandle, objectUsage: number): void {
+  TEE_RestrictObjectUsage(object: TEE_ObjectHandle, objectUsage: number): MaybePromise<void> {
     const info = newInfo();
     this.syscalls.crypto.objGetInfo(object, info);
     if (info.objectType === TEE_TYPE_CORRUPTED_OBJECT) return;
-    this.allow('TEE_RestrictObjectUsage', this.TEE_RestrictObjectUsage1(object, objectUsage));
+    const api = 'TEE_RestrictObjectUsage';
+    const restricted = this.syscalls.crypto.objRestrictUsage(object, objectUsage);
+    if (typeof restricted !== 'number') return this.runtime.call(this.#restrict(api, restricted));
+    this.allow(api, restricted);
   }
 
-  /** @param objectUsage TEE_USAGE_*: what remains allowed */
-  TEE_RestrictObjectUsage1(object: TEE_ObjectHandle, objectUsage: number): number {
-    const result = this.syscalls.crypto.objRestrictUsage(object, objectUsage);
-    return this.allow('TEE_RestrictObjectUsage1', result, STORAGE);
+  /**
+   * Of a persistent object leaves the secure world.
+   * @param objectUsage TEE_USAGE_*: what remains allowed
+   */
+  TEE_RestrictObjectUsage1(object: TEE_ObjectHandle, objectUsage: number): MaybePromise<number> {
+    const api = 'TEE_RestrictObjectUsage1';
+    const restricted = this.syscalls.crypto.objRestrictUsage(object, objectUsage);
+    return typeof restricted === 'number'
+      ? this.allow(api, restricted, STORAGE)
+      : this.runtime.call(this.#restrict1(api, restricted));
   }
 
   TEE_GetObjectBufferAttribute(
@@ -85,8 +101,7 @@ export class TeeObjects extends TeeClient {
     if ((attributeID & TEE_ATTR_FLAG_VALUE) !== 0) {
       this.panic(TEE_ERROR_BAD_PARAMETERS, api, 'the attribute is a value');
     }
-    const room = this.room(api, buffer);
-    const out = buffer.buffer === null ? undefined : room;
+    const out = buffer.buffer === null ? undefined : this.room(api, buffer);
     const result = this.syscalls.crypto.objGetAttr(object, attributeID, out, buffer);
     return this.allow(api, result, BUFFER_ATTRIBUTE);
   }
@@ -104,16 +119,21 @@ export class TeeObjects extends TeeClient {
       this.panic(TEE_ERROR_BAD_PARAMETERS, api, 'the attribute is a buffer');
     }
     const pair = new Uint8Array(8);
-    const result = this.syscalls.crypto.objGetAttr(object, attributeID, pair, { size: 8 });
+    const size = { size: pair.length };
+    const result = this.syscalls.crypto.objGetAttr(object, attributeID, pair, size);
+    if (size.size !== pair.length) this.panic(0, api, 'the value is no pair');
     const view = new DataView(pair.buffer);
     if (result === TEE_SUCCESS && a !== null) a.value = view.getUint32(0, true);
     if (result === TEE_SUCCESS && b !== null) b.value = view.getUint32(4, true);
     return this.allow(api, result, ATTRIBUTE);
   }
 
-  TEE_CloseObject(object: TEE_ObjectHandle): void {
+  /** Of a persistent object leaves the secure world. */
+  TEE_CloseObject(object: TEE_ObjectHandle): MaybePromise<void> {
     if (object === TEE_HANDLE_NULL) return;
-    this.allow('TEE_CloseObject', this.syscalls.crypto.objClose(object));
+    const closed = this.syscalls.crypto.objClose(object);
+    if (typeof closed !== 'number') return this.runtime.call(this.#close(closed));
+    this.allow('TEE_CloseObject', closed);
   }
 
   /** @param objectType TEE_TYPE_* @param maxObjectSize bits */
@@ -133,7 +153,9 @@ export class TeeObjects extends TeeClient {
   TEE_FreeTransientObject(object: TEE_ObjectHandle): void {
     if (object === TEE_HANDLE_NULL) return;
     this.#transient('TEE_FreeTransientObject', object);
-    this.allow('TEE_FreeTransientObject', this.syscalls.crypto.objClose(object));
+    const closed = this.syscalls.crypto.objClose(object);
+    if (typeof closed !== 'number') throw new Error('a transient object is not in storage');
+    this.allow('TEE_FreeTransientObject', closed);
   }
 
   TEE_ResetTransientObject(object: TEE_ObjectHandle): void {
@@ -206,14 +228,27 @@ export class TeeObjects extends TeeClient {
     return this.allow('TEE_GenerateKey', result, [TEE_ERROR_BAD_PARAMETERS]);
   }
 
-  #info(api: string, object: TEE_ObjectHandle): TaObjectInfo {
+  /** What the core says of an object that must exist. */
+  protected objectInfo(api: string, object: TEE_ObjectHandle): TaObjectInfo {
     const info = newInfo();
     this.allow(api, this.syscalls.crypto.objGetInfo(object, info));
     return info;
   }
 
+  *#close(closing: Co<number>): Co<void> {
+    this.allow('TEE_CloseObject', yield* closing);
+  }
+
+  *#restrict(api: string, restricting: Co<number>): Co<void> {
+    this.allow(api, yield* restricting);
+  }
+
+  *#restrict1(api: string, restricting: Co<number>): Co<number> {
+    return this.allow(api, yield* restricting, STORAGE);
+  }
+
   #transient(api: string, object: TEE_ObjectHandle): TaObjectInfo {
-    const info = this.#info(api, object);
+    const info = this.objectInfo(api, object);
     if ((info.handleFlags & TEE_HANDLE_FLAG_PERSISTENT) !== 0) {
       this.panic(0, api, 'the object is persistent');
     }
@@ -221,14 +256,14 @@ export class TeeObjects extends TeeClient {
   }
 }
 
-function toSyscall({ attributeID, content }: TEE_Attribute): TaAttribute {
+export function toSyscall({ attributeID, content }: TEE_Attribute): TaAttribute {
   if ((attributeID & TEE_ATTR_FLAG_VALUE) !== 0) {
     return { id: attributeID, a: content.value.a, b: content.value.b };
   }
   return { id: attributeID, content: content.ref ?? new Uint8Array(0) };
 }
 
-function fill(to: TEE_ObjectInfo, from: TaObjectInfo): void {
+export function fillInfo(to: TEE_ObjectInfo, from: TaObjectInfo): void {
   to.objectType = from.objectType;
   to.objectSize = from.keySize;
   to.maxObjectSize = from.maxKeySize;

@@ -137,9 +137,9 @@ const CASES: readonly Case[] = [
   ],
   [
     'TEE_GetObjectBufferAttribute: not extractable',
-    (tee) => {
+    async (tee) => {
       const object = key(tee);
-      tee.TEE_RestrictObjectUsage1(object, TEE_USAGE_DECRYPT);
+      await tee.TEE_RestrictObjectUsage1(object, TEE_USAGE_DECRYPT);
       tee.TEE_GetObjectBufferAttribute(object, TEE_ATTR_SECRET_VALUE, room());
     },
     TEE_ERROR_BAD_PARAMETERS,
@@ -205,9 +205,9 @@ const CASES: readonly Case[] = [
   ],
   [
     'TEE_SetOperationKey: not for this use',
-    (tee) => {
+    async (tee) => {
       const object = key(tee);
-      tee.TEE_RestrictObjectUsage1(object, TEE_USAGE_DECRYPT);
+      await tee.TEE_RestrictObjectUsage1(object, TEE_USAGE_DECRYPT);
       tee.TEE_SetOperationKey(operation(tee, CTR), object);
     },
     TEE_ERROR_BAD_PARAMETERS,
@@ -302,7 +302,7 @@ const CASES: readonly Case[] = [
     'TEE_AEInit: a cipher',
     (tee) => tee.TEE_AEInit(keyed(tee, CTR), BLOCK, 128, 0, 0),
     TEE_ERROR_BAD_PARAMETERS,
-    /not an AE operation/,
+    /not authenticated encryption/,
   ],
   [
     'TEE_AEInit: no key',

@@ -11,6 +11,7 @@ import {
   TEE_ERROR_ITEM_NOT_FOUND,
   TEE_ERROR_OUT_OF_MEMORY,
   TEE_ERROR_SHORT_BUFFER,
+  TEE_HANDLE_NULL,
   TEE_PROPSET_CURRENT_CLIENT,
   TEE_PROPSET_CURRENT_TA,
   TEE_PROPSET_TEE_IMPLEMENTATION,
@@ -28,7 +29,7 @@ import {
   USER_TA_PROP_TYPE_UUID,
 } from '../../abi/ta-head.ts';
 import type { PropertyOut, TaPropertyValue } from '../runtime.ts';
-import { TeeMemory } from './memory.ts';
+import { TeeArithmetic } from './arithmetic.ts';
 import { propSetHandle } from './types.ts';
 import type { Ref, TEE_Identity, TEE_Memref, TEE_PropSetHandle } from './types.ts';
 
@@ -62,7 +63,7 @@ const isPseudoHandle = (handle: TEE_PropSetHandle): boolean =>
   handle === TEE_PROPSET_CURRENT_CLIENT ||
   handle === TEE_PROPSET_TEE_IMPLEMENTATION;
 
-export class TeeProperties extends TeeMemory {
+export class TeeProperties extends TeeArithmetic {
   readonly #enumerators = new Map<TEE_PropSetHandle, Enumerator>();
   #lastEnumerator = 0;
   readonly #found: PropertyOut = { name: '', type: USER_TA_PROP_TYPE_INVALID, value: 0 };
@@ -165,15 +166,15 @@ export class TeeProperties extends TeeMemory {
   }
 
   TEE_FreePropertyEnumerator(enumerator: TEE_PropSetHandle): void {
-    const known = this.#enumerators.get(enumerator);
-    if (known === undefined) return;
+    if (enumerator === TEE_HANDLE_NULL) return;
+    const { memory } = this.#enumerator('TEE_FreePropertyEnumerator', enumerator);
     this.#enumerators.delete(enumerator);
-    this.TEE_Free(known.memory);
+    this.TEE_Free(memory);
   }
 
   TEE_StartPropertyEnumerator(enumerator: TEE_PropSetHandle, propSet: TEE_PropSetHandle): void {
-    const started = this.#enumerators.get(enumerator);
-    if (started === undefined) return;
+    if (enumerator === TEE_HANDLE_NULL) return;
+    const started = this.#enumerator('TEE_StartPropertyEnumerator', enumerator);
     started.index = 0;
     started.set = propSet;
   }

@@ -1,24 +1,19 @@
 /**
  * What there is of the TEE Internal Core API (GP 1.3.1, as OP-TEE 4.10 declares it in
- * tee_internal_api.h) for TypeScript TAs. Calling an absent function is a type error, and at run time
- * a panic of the TA.
+ * tee_internal_api.h and tee_internal_api_extensions.h) for TypeScript TAs. Calling an absent
+ * function is a type error, and at run time a panic of the TA.
  */
 import type { SupportRow } from '../../abi/support.ts';
 
 const AREA = 'Internal Core API';
 
-const supported = (names: string): SupportRow[] =>
-  names.split(' ').map((name) => ({ area: AREA, name, status: 'supported' }));
-const partial = (name: string, note: string): SupportRow => ({
-  area: AREA,
-  name,
-  status: 'partial',
-  note,
-});
-const absent = (names: string, note: string): SupportRow[] =>
-  names.split(' ').map((name) => ({ area: AREA, name, status: 'absent', note }));
+const supported = (names: string, area = AREA): SupportRow[] =>
+  names.split(' ').map((name) => ({ area, name, status: 'supported' }));
+const absent = (names: string, note: string, area = AREA): SupportRow[] =>
+  names.split(' ').map((name) => ({ area, name, status: 'absent', note }));
 
-const ALGORITHMS = 'AES ECB, CBC, CTR, CCM and GCM';
+const EXTENSIONS = 'OP-TEE extensions';
+const NO_MAPPINGS = 'a TypeScript TA has no address space to map into: TEE_Malloc';
 
 export const GP_SUPPORT: readonly SupportRow[] = [
   ...supported(
@@ -29,49 +24,50 @@ export const GP_SUPPORT: readonly SupportRow[] = [
   ),
   ...supported('TEE_Panic TEE_OpenTASession TEE_CloseTASession TEE_InvokeTACommand'),
   ...supported('TEE_GetCancellationFlag TEE_UnmaskCancellation TEE_MaskCancellation'),
-  partial('TEE_Malloc', 'TEE_MALLOC_NO_SHARE finds no memory'),
-  ...supported('TEE_Realloc TEE_Free TEE_MemMove TEE_MemCompare TEE_MemFill'),
+  ...supported('TEE_Malloc TEE_Realloc TEE_Free TEE_MemMove TEE_MemCompare TEE_MemFill'),
   ...supported('TEE_CheckMemoryAccessRights TEE_SetInstanceData TEE_GetInstanceData'),
   ...supported(
     'TEE_GetObjectInfo TEE_GetObjectInfo1 TEE_RestrictObjectUsage TEE_RestrictObjectUsage1 ' +
       'TEE_GetObjectBufferAttribute TEE_GetObjectValueAttribute TEE_CloseObject',
   ),
-  partial('TEE_AllocateTransientObject', 'AES, HMAC and generic secrets'),
-  partial('TEE_GenerateKey', 'AES, HMAC and generic secrets'),
   ...supported(
-    'TEE_FreeTransientObject TEE_ResetTransientObject TEE_PopulateTransientObject ' +
-      'TEE_InitRefAttribute TEE_InitValueAttribute TEE_CopyObjectAttributes ' +
-      'TEE_CopyObjectAttributes1',
+    'TEE_AllocateTransientObject TEE_FreeTransientObject TEE_ResetTransientObject ' +
+      'TEE_PopulateTransientObject TEE_InitRefAttribute TEE_InitValueAttribute ' +
+      'TEE_CopyObjectAttributes TEE_CopyObjectAttributes1 TEE_GenerateKey',
   ),
-  partial('TEE_AllocateOperation', ALGORITHMS),
-  partial('TEE_IsAlgorithmSupported', ALGORITHMS),
-  partial('TEE_CopyOperation', 'GCM only before its first data'),
   ...supported(
-    'TEE_FreeOperation TEE_GetOperationInfo TEE_GetOperationInfoMultiple TEE_ResetOperation ' +
-      'TEE_SetOperationKey',
-  ),
-  ...supported('TEE_CipherInit TEE_CipherUpdate TEE_CipherDoFinal'),
-  ...supported('TEE_AEInit TEE_AEUpdateAAD TEE_AEUpdate TEE_AEEncryptFinal TEE_AEDecryptFinal'),
-  ...supported('TEE_GenerateRandom TEE_GetSystemTime TEE_Wait TEE_GetREETime'),
-  ...supported('TEE_GetTAPersistentTime TEE_SetTAPersistentTime'),
-  ...absent(
     'TEE_OpenPersistentObject TEE_CreatePersistentObject TEE_CloseAndDeletePersistentObject ' +
       'TEE_CloseAndDeletePersistentObject1 TEE_RenamePersistentObject ' +
       'TEE_AllocatePersistentObjectEnumerator TEE_FreePersistentObjectEnumerator ' +
       'TEE_ResetPersistentObjectEnumerator TEE_StartPersistentObjectEnumerator ' +
       'TEE_GetNextPersistentObject TEE_ReadObjectData TEE_WriteObjectData TEE_TruncateObjectData ' +
       'TEE_SeekObjectData',
-    'no secure storage yet',
   ),
-  ...absent('TEE_DigestUpdate TEE_DigestDoFinal TEE_DigestExtract', 'no digests yet'),
-  ...absent('TEE_MACInit TEE_MACUpdate TEE_MACComputeFinal TEE_MACCompareFinal', 'no MACs yet'),
-  ...absent(
+  ...supported(
+    'TEE_AllocateOperation TEE_FreeOperation TEE_GetOperationInfo TEE_GetOperationInfoMultiple ' +
+      'TEE_ResetOperation TEE_SetOperationKey TEE_SetOperationKey2 TEE_CopyOperation ' +
+      'TEE_IsAlgorithmSupported',
+  ),
+  ...supported('TEE_DigestUpdate TEE_DigestDoFinal TEE_DigestExtract'),
+  ...supported('TEE_CipherInit TEE_CipherUpdate TEE_CipherDoFinal'),
+  ...supported('TEE_MACInit TEE_MACUpdate TEE_MACComputeFinal TEE_MACCompareFinal'),
+  ...supported('TEE_AEInit TEE_AEUpdateAAD TEE_AEUpdate TEE_AEEncryptFinal TEE_AEDecryptFinal'),
+  ...supported(
     'TEE_AsymmetricEncrypt TEE_AsymmetricDecrypt TEE_AsymmetricSignDigest ' +
-      'TEE_AsymmetricVerifyDigest TEE_DeriveKey TEE_SetOperationKey2',
-    'no asymmetric algorithms, key derivation and XTS yet',
+      'TEE_AsymmetricVerifyDigest TEE_DeriveKey',
   ),
-  ...absent('TEE_CacheClean TEE_CacheFlush TEE_CacheInvalidate', 'there are no caches'),
+  ...supported('TEE_GenerateRandom TEE_GetSystemTime TEE_Wait TEE_GetREETime'),
+  ...supported('TEE_GetTAPersistentTime TEE_SetTAPersistentTime'),
   ...absent(
+    'TEE_Peripheral_Close TEE_Peripheral_CloseMultiple TEE_Peripheral_GetPeripherals ' +
+      'TEE_Peripheral_GetState TEE_Peripheral_GetStateTable TEE_Peripheral_Open ' +
+      'TEE_Peripheral_OpenMultiple TEE_Peripheral_Read TEE_Peripheral_SetState ' +
+      'TEE_Peripheral_Write TEE_Event_AddSources TEE_Event_CancelSources ' +
+      'TEE_Event_CloseQueue TEE_Event_DropSources TEE_Event_ListSources TEE_Event_OpenQueue ' +
+      'TEE_Event_TimerCreate TEE_Event_Wait',
+    'OP-TEE 4.10 does not declare it: no TA in C that calls it links',
+  ),
+  ...supported(
     'TEE_BigIntFMMContextSizeInU32 TEE_BigIntFMMSizeInU32 TEE_BigIntInit TEE_BigIntInitFMMContext ' +
       'TEE_BigIntInitFMMContext1 TEE_BigIntInitFMM TEE_BigIntConvertFromOctetString ' +
       'TEE_BigIntConvertToOctetString TEE_BigIntConvertFromS32 TEE_BigIntConvertToS32 ' +
@@ -82,6 +78,18 @@ export const GP_SUPPORT: readonly SupportRow[] = [
       'TEE_BigIntExpMod TEE_BigIntRelativePrime TEE_BigIntComputeExtendedGcd ' +
       'TEE_BigIntIsProbablePrime TEE_BigIntConvertToFMM TEE_BigIntConvertFromFMM ' +
       'TEE_BigIntComputeFMM',
-    'use bigint',
   ),
+
+  // What libutee has beyond the specification, or beside it.
+  ...absent(
+    '__OPTEE_CORE_API_COMPAT_1_1',
+    "libutee's GP 1.1 functions (__GP11_*), for C TAs built with that flag: a TypeScript TA is new",
+    EXTENSIONS,
+  ),
+  ...supported('TEE_CacheClean TEE_CacheFlush TEE_CacheInvalidate', EXTENSIONS),
+  ...supported('TEE_tcpSocket TEE_udpSocket', EXTENSIONS),
+  ...supported('tee_invoke_supp_plugin tee_uuid_from_str', EXTENSIONS),
+  ...supported('EMSG IMSG DMSG FMSG DHEXDUMP printf', EXTENSIONS),
+  ...absent('tee_map_zi tee_map_zi_va tee_unmap', NO_MAPPINGS, EXTENSIONS),
+  ...absent('dlopen dlsym dlclose dlerror', 'a module imports what it needs', EXTENSIONS),
 ];

@@ -3,6 +3,6 @@
  * flat name space; here each chapter of the specification is a class that goes on from the one
  * before it, and this is the last.
  */
-import { TeeAuthenticatedEncryption } from './authenc.ts';
+import { TeeSockets } from './sockets.ts';
 
-export class Tee extends TeeAuthenticatedEncryption {}
+export class Tee extends TeeSockets {}

@@ -1,5 +1,5 @@
 /**
- * Random numbers, time and waiting: specification chapters 6.10 and 7.
+ * Random numbers, time and waiting: specification chapters 6.9 and 7.
  *
  * Upstream counterpart: optee_os lib/libutee/tee_api.c, TEE_GenerateRandom of tee_api_operations.c.
  */

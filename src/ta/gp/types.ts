@@ -9,6 +9,7 @@
  * - `void *buffer, size_t *length` is one `TEE_Memref`: `size` is the room before the call and the
  *   length after it (the length needed, with TEE_ERROR_SHORT_BUFFER). So a parameter's `memref` can
  *   be passed as it is; `memref(buffer)` makes one.
+ * - `void *buffer, size_t size, size_t *count` is a `Uint8Array` and a `Ref<number>`.
  * - An array and its count are one array. Strings are strings, UUIDs are text; getting one has no
  *   buffer that could be short.
  * - A TEE_Result is returned as a number, whatever else a function gives.
@@ -74,6 +75,8 @@ type Handle<K extends string> = (number & { readonly [kind]: K }) | typeof TEE_H
 export type TEE_TASessionHandle = Handle<'session'>;
 export type TEE_ObjectHandle = Handle<'object'>;
 export type TEE_OperationHandle = Handle<'operation'>;
+export type TEE_ObjectEnumHandle = Handle<'enumerator'>;
+export type TEE_iSocketHandle = Handle<'socket'>;
 export type TEE_PropSetHandle =
   | Handle<'propset'>
   | typeof TEE_PROPSET_CURRENT_TA
@@ -84,6 +87,8 @@ export type TEE_PropSetHandle =
 export const sessionHandle = (n: number): TEE_TASessionHandle => n as TEE_TASessionHandle;
 export const objectHandle = (n: number): TEE_ObjectHandle => n as TEE_ObjectHandle;
 export const operationHandle = (n: number): TEE_OperationHandle => n as TEE_OperationHandle;
+export const objectEnumHandle = (n: number): TEE_ObjectEnumHandle => n as TEE_ObjectEnumHandle;
+export const iSocketHandle = (n: number): TEE_iSocketHandle => n as TEE_iSocketHandle;
 export const propSetHandle = (n: number): TEE_PropSetHandle => n as TEE_PropSetHandle;
 
 export interface TEE_Time {
@@ -142,4 +147,32 @@ export class TEE_OperationInfoMultiple {
   operationState = 0;
   /** `numberOfKeys` is its length. */
   keyInformation: readonly TEE_OperationInfoKey[] = [];
+}
+
+/** Where a socket goes to: TEE_tcpSocket_Setup and TEE_udpSocket_Setup. */
+export interface TEE_ipSocket_Setup {
+  /** TEE_IP_VERSION_* */
+  readonly ipVersion: number;
+  readonly server_addr: string | null;
+  /** 16 bits. */
+  readonly server_port: number;
+}
+
+/** A protocol's functions; results are TEE_Results, or TEE_ISOCKET_*. Timeouts are milliseconds. */
+export interface TEE_iSocket {
+  readonly TEE_iSocketVersion: number;
+  /** TEE_ISOCKET_PROTOCOLID_* */
+  readonly protocolID: number;
+  open(
+    ctx: Ref<TEE_iSocketHandle>,
+    setup: TEE_ipSocket_Setup | null,
+    protocolError: Ref<number>,
+  ): MaybePromise<number>;
+  close(ctx: TEE_iSocketHandle): MaybePromise<number>;
+  /** `buf.size` bytes; then how many of them went. */
+  send(ctx: TEE_iSocketHandle, buf: TEE_Memref, timeout: number): MaybePromise<number>;
+  recv(ctx: TEE_iSocketHandle, buf: TEE_Memref, timeout: number): MaybePromise<number>;
+  /** What the last call on the socket came to. */
+  error(ctx: TEE_iSocketHandle): number;
+  ioctl(ctx: TEE_iSocketHandle, commandCode: number, buf: TEE_Memref): MaybePromise<number>;
 }

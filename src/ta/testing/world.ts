@@ -4,6 +4,7 @@
  */
 import { randomFillSync } from 'node:crypto';
 import {
+  TEE_ERROR_ACCESS_DENIED,
   TEE_ERROR_ITEM_NOT_FOUND,
   TEE_ERROR_TARGET_DEAD,
   TEE_ERROR_TIME_NOT_SET,
@@ -13,11 +14,11 @@ import {
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import { UTEE_TIME_CAT_TA_PERSISTENT } from '../../abi/utee.ts';
-import { NodeCrypto } from '../../host/node/crypto.ts';
 import { PAGE_SIZE, pa } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import { DEFAULT_RAM_BASE, Machine } from '../../machine/machine.ts';
-import { CryptoSyscalls } from '../../optee-os/syscall/crypto.ts';
+import { NoStorage } from './no-storage.ts';
+import { TestCrypto } from '../../optee-os/testing/crypto.ts';
 import { VirtualClock } from '../../sched/clock.ts';
 import { FifoPolicy } from '../../sched/policy.ts';
 import { SeededRandom } from '../../sched/random.ts';
@@ -29,11 +30,13 @@ import { TaPanic, TaParamSlot } from '../runtime.ts';
 import type {
   PropertyOut,
   SessionOut,
+  TaCryptoSyscalls,
   TaImage,
   TaInstance,
   TaMemref,
   TaParams,
   TaPropertyValue,
+  TaStorageSyscalls,
   TaSyscalls,
   TaTime,
 } from '../runtime.ts';
@@ -44,8 +47,9 @@ import { defineTa } from '../typescript/define.ts';
 import type { TaDefinition, TaProperties } from '../typescript/define.ts';
 import { taImageOf } from '../typescript/image.ts';
 
-const MIB = 1 << 20;
-const SECURE_BASE = DEFAULT_RAM_BASE + 8 * MIB;
+/** Bytes of either world's RAM. */
+const RAM = 4 << 20;
+const SECURE_BASE = DEFAULT_RAM_BASE + RAM;
 
 /** Pages of one kind; scattered ones come in descending order. */
 class Pages {
@@ -146,7 +150,8 @@ export class LoadedTa {
 
 /** The door of one instance. */
 export class Syscalls implements TaSyscalls {
-  readonly crypto: CryptoSyscalls;
+  readonly crypto: TestCrypto;
+  readonly storage = new NoStorage();
   readonly #world: World;
   readonly #image: TaImage;
   readonly #sessions = new Map<number, LoadedTa>();
@@ -156,12 +161,9 @@ export class Syscalls implements TaSyscalls {
   constructor(world: World, image: TaImage) {
     this.#world = world;
     this.#image = image;
-    this.crypto = new CryptoSyscalls({
-      crypto: new NodeCrypto(),
-      rng: (out) => this.rng(out),
-      trace: world.trace,
-      heap: { alloc: () => true, free: () => undefined },
-    });
+    this.crypto = new TestCrypto({ rng: (out) => this.rng(out), trace: world.trace });
+    Object.assign(this.crypto, world.answers.crypto);
+    Object.assign(this.storage, world.answers.storage);
   }
 
   log(text: string): void {
@@ -265,6 +267,9 @@ export class Syscalls implements TaSyscalls {
     randomFillSync(out);
     return TEE_SUCCESS;
   }
+  cacheOperation(isPrivate: boolean): number {
+    return isPrivate ? TEE_ERROR_ACCESS_DENIED : TEE_SUCCESS;
+  }
   /** So that a failing test tells which TA it was. */
   toString(): string {
     return this.#image.head.uuid;
@@ -292,21 +297,30 @@ export class World {
   });
   readonly machine = new Machine({
     sched: this.sched,
-    ram: { bytes: new Uint8Array(16 * MIB), memory: undefined, release() {} },
+    ram: { bytes: new Uint8Array(2 * RAM), memory: undefined, release() {} },
     tree: {
-      secure: [{ base: pa(SECURE_BASE), size: 8 * MIB }],
+      secure: [{ base: pa(SECURE_BASE), size: RAM }],
       reservedShm: undefined,
       optee: undefined,
     },
   });
-  readonly secure = new Pages(SECURE_BASE, 8 * MIB);
-  readonly normal = new Pages(DEFAULT_RAM_BASE, 8 * MIB);
+  readonly secure = new Pages(SECURE_BASE, RAM);
+  readonly normal = new Pages(DEFAULT_RAM_BASE, RAM);
   readonly images = new Map<string, TaImage>();
   readonly lines: string[] = [];
   readonly properties: Property[] = [];
   waitResult = TEE_SUCCESS;
+  /** System calls that a test answers itself. */
+  readonly answers: {
+    readonly crypto?: Partial<TaCryptoSyscalls>;
+    readonly storage?: Partial<TaStorageSyscalls>;
+  };
   traceLevel = 2;
   readonly #task = this.sched.createTask('client', { called: true });
+
+  constructor(answers: World['answers'] = {}) {
+    this.answers = answers;
+  }
 
   run<T>(co: Co<T>): T | Promise<T> {
     return this.sched.call(this.#task, co);
@@ -373,8 +387,8 @@ export async function inTa(
 export async function panicOf(
   body: (tee: Tee, params: TEE_Params) => unknown,
   params?: TaParams,
+  world = new World(),
 ): Promise<{ readonly panic: TaPanic; readonly cause: string }> {
-  const world = new World();
   try {
     await inTa(body, params, world);
   } catch (error) {

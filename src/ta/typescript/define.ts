@@ -4,7 +4,7 @@
  * that function's variables, so that instances share nothing.
  *
  * Upstream counterpart: a TA's `user_ta_header_defines.h` and its five entry points (specification
- * chapter 4.3). Left out: TA_NO_SHARE_DATA_SIZE, encrypted and signed forms.
+ * chapter 4.3). Left out: encrypted and signed forms.
  */
 import { callerOf } from '../gp/call-site.ts';
 import type { CallSite } from '../gp/call-site.ts';
@@ -22,6 +22,8 @@ export interface TaProperties {
   readonly stackSize?: number;
   /** TA_DATA_SIZE: the heap of TEE_Malloc in bytes. Default 32 KiB. */
   readonly dataSize?: number;
+  /** TA_NO_SHARE_DATA_SIZE: the heap of TEE_MALLOC_NO_SHARE in bytes. Default none. */
+  readonly noShareDataSize?: number;
   /** TA_VERSION: property gpd.ta.version. */
   readonly version?: string;
   /** TA_DESCRIPTION: property gpd.ta.description. */

@@ -183,7 +183,9 @@ describe('aes', () => {
     await client.prepare(TA_AES_ALGO_CTR, 16, TA_AES_MODE_ENCODE);
     await client.send(TA_AES_CMD_SET_KEY, key);
     await client.send(TA_AES_CMD_SET_IV, new Uint8Array(16));
-    const expected = new NodeCrypto().aes('ctr', true, key, new Uint8Array(16)).update(clear);
+    const expected = new NodeCrypto()
+      .cipher('aes-ctr', true, key, new Uint8Array(16))
+      .update(clear);
     assert.deepEqual(await client.cipher(clear), [0, toHex(expected)]);
   });
 

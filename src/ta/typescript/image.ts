@@ -155,6 +155,9 @@ const CHECKS: readonly Check[] = [
   optional('dataSize', `at least ${MALLOC_INITIAL_POOL_MIN_SIZE} bytes are expected`, (size) => {
     return isU32(size) && size >= MALLOC_INITIAL_POOL_MIN_SIZE;
   }),
+  optional('noShareDataSize', `0 or ${MALLOC_INITIAL_POOL_MIN_SIZE} bytes and more`, (size) => {
+    return isU32(size) && (size === 0 || size >= MALLOC_INITIAL_POOL_MIN_SIZE);
+  }),
   optional('version', 'a string is expected', isString),
   optional('description', 'a string is expected', isString),
   ({ properties }) => {

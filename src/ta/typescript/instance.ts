@@ -36,13 +36,15 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   readonly head: TaHead;
   readonly environment: TaEnvironment;
   readonly heap: Heap;
+  readonly noShareHeap: Heap | undefined;
   readonly entry = new EntryParams();
   readonly file: string;
   gone = false;
 
   readonly #definition: TaDefinition;
   readonly #origin: string;
-  readonly #pages: readonly Pa[];
+  /** What the heaps stand in. */
+  readonly #pages: (readonly Pa[])[] = [];
   readonly #body: Body;
   readonly #sessions = new Map<number, TaSession>();
   /** Stands for the session of entries that are for none. */
@@ -69,14 +71,27 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     this.#origin = origin;
     this.#body = new Body(environment.sched, 'fail');
     this.#session = this.#noSession;
-    const pages = environment.syscalls.allocatePages(pagesFor(head.dataSize));
+    this.heap = this.#makeHeap('heap', head.dataSize);
+    const noShareBytes = definition.properties.noShareDataSize ?? 0;
+    this.noShareHeap =
+      noShareBytes === 0 ? undefined : this.#makeHeap('heap that is never shared', noShareBytes);
+  }
+
+  #makeHeap(name: string, bytes: number): Heap {
+    const { syscalls, sched, port } = this.environment;
+    const pages = syscalls.allocatePages(pagesFor(bytes));
     if (pages === undefined) {
-      const text = `no secure memory for a heap of ${head.dataSize} bytes`;
-      throw new TaPanic(TEE_ERROR_OUT_OF_MEMORY, text, origin);
+      this.#freePages();
+      const text = `no secure memory for a heap of ${bytes} bytes`;
+      throw new TaPanic(TEE_ERROR_OUT_OF_MEMORY, text, this.#origin);
     }
-    this.#pages = pages;
-    const { port, sched } = environment;
-    this.heap = new Heap(sched.trace, `heap of TA ${head.uuid}`, port, pages, head.dataSize);
+    this.#pages.push(pages);
+    return new Heap(sched.trace, `${name} of TA ${this.head.uuid}`, port, pages, bytes);
+  }
+
+  #freePages(): void {
+    for (const pages of this.#pages) this.environment.syscalls.freePages(pages);
+    this.#pages.length = 0;
   }
 
   enter(
@@ -128,7 +143,7 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   destroy(): void {
     this.gone = true;
     this.#sessions.clear();
-    this.environment.syscalls.freePages(this.#pages);
+    this.#freePages();
   }
 
   // --- for the library
@@ -209,9 +224,12 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     return new TaPanic(TEE_ERROR_GENERIC, text, this.#where(error), error);
   }
 
-  /** The line in the TA's own module; that of its definition when the trace shows none. */
+  /**
+   * The line in the TA's own module: of the error, of the call that had to be waited for (behind
+   * which nothing of the TA is on the stack), or of its definition.
+   */
   #where(error: unknown): string {
-    const site = siteIn(this.file, error);
+    const site = siteIn(this.file, error) ?? siteIn(this.file, this.#lastWait);
     return site === undefined ? this.#origin : formatSite(site);
   }
 }

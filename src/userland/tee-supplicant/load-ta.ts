@@ -87,11 +87,11 @@ function* readFully(server: Server, fd: number, at: Va, size: number): Co<boolea
 }
 
 function notFound(server: Server, uuid: string): number {
-  server.trace.log('client', 'tee-supplicant', 'error', '  TA not found');
+  server.emsg('  TA not found');
   server.trace.cause('client', {
     layer: 'tee-supplicant',
     code: 'TEEC_ERROR_ITEM_NOT_FOUND',
-    text: `no readable file of TA ${uuid} in ${server.taPath.join(':')}`,
+    text: `no readable file of this TA in ${server.taPath.join(':')}`,
     object: taFileNames(uuid)[0]!,
     hint: 'put the TA there, or name its directory with --ta-path',
   });

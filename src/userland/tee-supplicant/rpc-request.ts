@@ -47,6 +47,11 @@ const MEMREFS: ReadonlySet<number> = new Set([
   TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INOUT,
 ]);
 
+/** Fields of a value. */
+type ValueField = 'a' | 'b' | 'c';
+
+const TWO_32 = 2 ** 32;
+
 /** One thread's request. Handlers may block between any two calls. */
 export class RpcRequest {
   readonly #frame: Frame;
@@ -95,7 +100,7 @@ export class RpcRequest {
 
   /** TEE_IOCTL_PARAM_ATTR_TYPE_* of a parameter. */
   type(n: number): number {
-    return this.#get('attr', n) & TEE_IOCTL_PARAM_ATTR_TYPE_MASK;
+    return this.#attr(n) & TEE_IOCTL_PARAM_ATTR_TYPE_MASK;
   }
   isValue(n: number): boolean {
     return n < this.numParams && VALUES.has(this.type(n));
@@ -104,15 +109,31 @@ export class RpcRequest {
     return n < this.numParams && MEMREFS.has(this.type(n));
   }
 
-  // --- values
-  b(n: number): number {
-    return this.#get('b', n);
+  /** The parameters are exactly these, TEE_IOCTL_PARAM_ATTR_TYPE_* each. */
+  is(types: readonly number[]): boolean {
+    return types.length === this.numParams && types.every((type, n) => type === this.type(n));
   }
-  setB(n: number, value: number): void {
-    TeeIoctlParam.b.setNum(this.#frame.ram, this.#param(n), value);
+
+  // --- values, as the C types that they are assigned to
+  /** A `__u64`; what lies beyond 2^53 is rounded. */
+  num(field: ValueField, n: number): number {
+    return TeeIoctlParam[field].num(this.#frame.ram, this.#param(n));
   }
-  setC(n: number, value: number): void {
-    TeeIoctlParam.c.setNum(this.#frame.ram, this.#param(n), value);
+  /** A `uint32_t`. */
+  u32(field: ValueField, n: number): number {
+    return TeeIoctlParam[field].lo(this.#frame.ram, this.#param(n));
+  }
+  /** An `int`, whatever else the 64 bits hold: an id, a file descriptor, a handle. */
+  int(field: ValueField, n: number): number {
+    return this.u32(field, n) | 0;
+  }
+  /** An `off_t`. */
+  signed(field: ValueField, n: number): number {
+    const high = TeeIoctlParam[field].hi(this.#frame.ram, this.#param(n)) | 0;
+    return high * TWO_32 + this.u32(field, n);
+  }
+  set(field: ValueField, n: number, value: number): void {
+    TeeIoctlParam[field].setNum(this.#frame.ram, this.#param(n), value);
   }
   /** A value's first 16 bytes, which hold a UUID; a copy. */
   octets(n: number): Uint8Array {
@@ -122,30 +143,25 @@ export class RpcRequest {
 
   // --- memory references
   offset(n: number): number {
-    return this.#get('a', n);
+    return this.num('a', n);
   }
   size(n: number): number {
-    return this.#get('b', n);
+    return this.num('b', n);
   }
   setSize(n: number, size: number): void {
-    this.setB(n, size);
+    this.set('b', n, size);
   }
   /** The buffer's id; -1 for TEE_MEMREF_NULL. */
   shmId(n: number): number {
-    return this.idIn('c', n);
+    return this.int('c', n);
   }
 
-  /** An id in one of the fields of a parameter: an int, whatever else the 64 bits hold. */
-  idIn(field: 'b' | 'c', n: number): number {
-    return TeeIoctlParam[field].lo(this.#frame.ram, this.#param(n)) | 0;
-  }
-
-  #get(field: 'attr' | 'a' | 'b', n: number): number {
-    return TeeIoctlParam[field].num(this.#frame.ram, this.#param(n));
+  #attr(n: number): number {
+    return TeeIoctlParam.attr.num(this.#frame.ram, this.#param(n));
   }
 
   #isMeta(n: number): boolean {
-    return (this.#get('attr', n) & TEE_IOCTL_PARAM_ATTR_META) !== 0;
+    return (this.#attr(n) & TEE_IOCTL_PARAM_ATTR_META) !== 0;
   }
 
   /** Where the request is in RAM. */

@@ -2,8 +2,8 @@
  * Memory that tee-supplicant lends to the secure world: allocated when it asks, looked up when a
  * request refers to it, freed when it says so.
  *
- * Upstream counterpart: process_alloc(), process_free(), register_local_shm(), alloc_shm() and
- * get_param() of tee-supplicant/src/tee_supplicant.c.
+ * Upstream counterpart: process_alloc(), process_free(), register_local_shm(), alloc_shm(),
+ * get_param() and tee_supp_param_to_va() of tee-supplicant/src/tee_supplicant.c.
  */
 import { formatErrno } from '../../abi/errno.ts';
 import { MAP_SHARED, PROT_READ, PROT_WRITE } from '../../abi/fcntl.ts';
@@ -44,21 +44,21 @@ export interface SuppBuffer {
 /** SHM_ALLOC: [0] value b size in; c id out. */
 export function* processAlloc(server: Server, request: RpcRequest): Co<number> {
   if (request.numParams !== 1 || !request.isValue(0)) return TEEC_ERROR_BAD_PARAMETERS;
-  const size = request.b(0);
+  const size = request.num('b', 0);
   // Beyond what a number can say, and beyond any kernel.
   if (!Number.isSafeInteger(size)) return TEEC_ERROR_OUT_OF_MEMORY;
   const registers = (server.genCaps & TEE_GEN_CAP_REG_MEM) !== 0;
   const shm = registers ? yield* registerLocalShm(server, size) : yield* allocShm(server, size);
   if (shm === undefined) return TEEC_ERROR_OUT_OF_MEMORY;
   server.shms.set(shm.id, shm);
-  request.setC(0, shm.id);
+  request.set('c', 0, shm.id);
   return TEEC_SUCCESS;
 }
 
 /** SHM_FREE: [0] value b id. */
 export function* processFree(server: Server, request: RpcRequest): Co<number> {
   if (request.numParams !== 1 || !request.isValue(0)) return TEEC_ERROR_BAD_PARAMETERS;
-  const id = request.idIn('b', 0);
+  const id = request.int('b', 0);
   const shm = server.shms.get(id);
   if (shm === undefined) return TEEC_ERROR_BAD_PARAMETERS;
   server.shms.delete(id);
@@ -69,7 +69,7 @@ export function* processFree(server: Server, request: RpcRequest): Co<number> {
   }
   const rc = yield* server.sys.munmap(shm.at, shm.size);
   if (rc === 0) return TEEC_SUCCESS;
-  server.trace.log('client', 'tee-supplicant', 'error', `munmap failed: ${formatErrno(rc)}`);
+  server.emsg(`munmap failed: ${formatErrno(rc)}`);
   return TEEC_ERROR_BAD_PARAMETERS;
 }
 
@@ -86,6 +86,17 @@ export function getParam(server: Server, request: RpcRequest, n: number): SuppBu
   const offset = request.offset(n);
   if (offset + size > shm.size) return undefined;
   return { at: va(shm.at + offset), size };
+}
+
+/**
+ * tee_supp_param_to_va(): where the buffer of a memory reference is; null when it is none, is not
+ * ours, or leaves it. Unlike get_param() it tells no difference.
+ */
+export function paramToVa(server: Server, request: RpcRequest, n: number): Va | null {
+  if (!request.isMemref(n)) return null;
+  const shm = server.shms.get(request.shmId(n));
+  const offset = request.offset(n);
+  return shm === undefined || offset + request.size(n) > shm.size ? null : va(shm.at + offset);
 }
 
 function* registerLocalShm(server: Server, size: number): Co<SuppShm | undefined> {

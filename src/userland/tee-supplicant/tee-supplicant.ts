@@ -2,8 +2,9 @@
  * tee-supplicant: the process that does for the secure world what only user space can do. It opens
  * the privileged TEE device and serves requests on as many threads as are busy at a time, and one.
  *
- * Upstream counterpart: tee-supplicant/src/tee_supplicant.c. Left out: options of the command line
- * other than a device and --ta-path, daemonizing, plugins.
+ * Upstream counterpart: tee-supplicant/src/tee_supplicant.c. Its command line is
+ * `TeeSupplicantOptions`. Left out: --ta-dir (a part of `taPath`), --plugin-path (plugins are
+ * objects), --rpmb-cid (which its own emulation ignores), daemonizing.
  */
 import { EBADF, formatErrno } from '../../abi/errno.ts';
 import { O_RDWR } from '../../abi/fcntl.ts';
@@ -16,17 +17,23 @@ import {
   TEE_IOC_VERSION,
   TeeIoctlVersionData,
 } from '../../abi/tee.ts';
+import type { HmacSha256 } from '../../machine/emulated-rpmb.ts';
 import type { Program } from '../../linux/process/program.ts';
 import type { Syscalls } from '../../linux/process/syscalls.ts';
 import type { Co } from '../../sched/task.ts';
 import { Frame } from '../frame.ts';
 import type { UserlandSwitches } from '../switches.ts';
-import { FaultScript, lieAfter, lieBefore } from './faults.ts';
+import { FaultScript, lieBefore, spoil } from './faults.ts';
 import type { SupplicantFaults } from './faults.ts';
 import { HANDLERS } from './handlers.ts';
-import type { Server } from './handlers.ts';
+import type { Server, Shared } from './handlers.ts';
+import { loadPlugins } from './plugin.ts';
+import type { Plugins, SupplicantPlugin } from './plugin.ts';
+import { SuppRpmb } from './rpmb.ts';
 import { FRAME_SIZE, RpcRequest, SMALL } from './rpc-request.ts';
 import type { SuppShm } from './rpc-shm.ts';
+import { SuppSockets } from './tee-socket.ts';
+import { SuppFs, TEE_FS_PARENT_PATH } from './tee-supp-fs.ts';
 
 /** Devices /dev/teepriv0… that are tried. */
 const MAX_DEV_SEQ = 10;
@@ -41,6 +48,12 @@ export interface TeeSupplicantOptions {
   readonly device?: string;
   /** Directories that are searched for TAs (--ta-path); `/lib/optee_armtz` without. */
   readonly taPath?: readonly string[];
+  /** Directory of secure storage, made when it is not there (--fs-parent-path); `/var/lib/tee`. */
+  readonly fsParentPath?: string;
+  /** Code that the secure world may call, by UUID. */
+  readonly plugins?: readonly SupplicantPlugin[];
+  /** HMAC-SHA-256 for the emulated RPMB device; without, there is no such device. */
+  readonly hmacSha256?: HmacSha256;
   /** Called once the device is open, where the real one tells systemd. */
   readonly onReady?: () => void;
   readonly faults?: SupplicantFaults;
@@ -51,6 +64,10 @@ export class TeeSupplicant {
   readonly #options: TeeSupplicantOptions;
   readonly #faults: FaultScript;
   readonly #shms = new Map<number, SuppShm>();
+  readonly #fs: SuppFs;
+  readonly #rpmb: SuppRpmb;
+  readonly #sockets = new SuppSockets();
+  #plugins: Plugins = new Map();
   #fd = -1;
   #genCaps = 0;
   /** A thread has failed: each thread ends before it would receive again. */
@@ -61,6 +78,8 @@ export class TeeSupplicant {
     this.#program = program;
     this.#options = options;
     this.#faults = new FaultScript(options.faults ?? {});
+    this.#fs = new SuppFs(options.fsParentPath ?? TEE_FS_PARENT_PATH);
+    this.#rpmb = new SuppRpmb(program.kernel.sched, options.hmacSha256);
   }
 
   /** Threads that wait for a request. */
@@ -77,6 +96,7 @@ export class TeeSupplicant {
   *main(): Co<number> {
     const { sys } = this.#program;
     const frame = new Frame(this.#program, FRAME_SIZE);
+    this.#plugins = loadPlugins(this.#options.plugins ?? [], (text) => this.#emsg(text));
     this.#fd = yield* this.#getDevFd(sys, frame);
     if (this.#fd < 0) return EXIT_FAILURE;
     this.#options.onReady?.();
@@ -87,20 +107,29 @@ export class TeeSupplicant {
 
   *#serve(sys: Syscalls, frame: Frame): Co<void> {
     const request = new RpcRequest(frame);
+    const server: Server = { ...this.#shared(), sys, frame };
+    while (!this.#abort) {
+      if (!(yield* this.#processOneRequest(server, request))) this.#abort = true;
+    }
+  }
+
+  #shared(): Shared {
     const { memory, kernel } = this.#program;
-    const server: Server = {
+    return {
+      kernel,
       memory,
-      sys,
-      frame,
       trace: kernel.trace,
+      switches: this.#options.switches,
       fd: this.#fd,
       genCaps: this.#genCaps,
       shms: this.#shms,
       taPath: this.#options.taPath ?? DEFAULT_TA_PATH,
+      fs: this.#fs,
+      rpmb: this.#rpmb,
+      sockets: this.#sockets,
+      plugins: this.#plugins,
+      emsg: (text) => this.#emsg(text),
     };
-    while (!this.#abort) {
-      if (!(yield* this.#processOneRequest(server, request))) this.#abort = true;
-    }
   }
 
   /** False when this thread, and with it the process, must end. */
@@ -117,8 +146,9 @@ export class TeeSupplicant {
     }
     const fault = yield* this.#faults.received(server.sys, request);
     lieBefore(fault, request);
-    const ret = yield* this.#handle(server, request);
-    lieAfter(fault, request);
+    const result = yield* this.#handle(server, request);
+    const ret = fault.answersWith ?? result;
+    spoil(fault, server, request);
     let goesOn = true;
     for (let n = 0; n < fault.answers; n++) {
       const sent = yield* this.#writeResponse(server, request, ret);

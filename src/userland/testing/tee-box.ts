@@ -14,6 +14,7 @@ import {
 } from '../../abi/tee.ts';
 import { _IOC_NR, _IOC_SIZE } from '../../abi/ioctl.ts';
 import { va } from '../../machine/address.ts';
+import type { HostNet } from '../../host/net.ts';
 import type { Va } from '../../machine/address.ts';
 import type { Kernel } from '../../linux/process/kernel.ts';
 import { Program } from '../../linux/process/program.ts';
@@ -37,6 +38,7 @@ export const OPTEE_VERSION: TeeVersion = {
 export interface UserBoxOptions {
   /** Of each client device, in order; one of OP-TEE without. */
   readonly versions?: readonly TeeVersion[];
+  readonly net?: HostNet | undefined;
 }
 
 export class UserBox {
@@ -48,7 +50,7 @@ export class UserBox {
   readonly #pagesBefore: number;
 
   constructor(options: UserBoxOptions = {}) {
-    this.kernel = makeKernel();
+    this.kernel = makeKernel(undefined, options.net);
     this.tee = new TeeSubsystem(this.kernel, LINUX_7_3, { sha1 });
     this.fake = new FakeTee(this.kernel.sched);
     const versions = options.versions ?? [OPTEE_VERSION];

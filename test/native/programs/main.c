@@ -35,6 +35,8 @@ static const struct {
 	ENTRY(threads),
 	ENTRY(uninterrupted),
 	ENTRY(unrelated),
+	ENTRY(vfork_executed),
+	ENTRY(vfork_register),
 #undef ENTRY
 };
 

@@ -144,5 +144,7 @@ THEME(supplicant);
 THEME(threads);
 THEME(uninterrupted);
 THEME(unrelated);
+THEME(vfork_executed);
+THEME(vfork_register);
 
 #endif

@@ -5,6 +5,7 @@
 import type { Co, Task } from '../../../sched/task.ts';
 import type { Kernel } from '../../process/kernel.ts';
 import type { PrintkLevel } from '../../process/printk.ts';
+import type { RpmbClass } from '../../rpmb/rpmb-core.ts';
 import { teedevCloseContext } from '../tee-context.ts';
 import type { TeeContext } from '../tee-context.ts';
 import type { TeeDevice } from '../tee-device.ts';
@@ -16,7 +17,6 @@ import { unregisterDevices } from './device.ts';
 import { ShmArgCache } from './msg-arg.ts';
 import { OpteeNotif } from './notif.ts';
 import { RpmbRouting } from './rpmb.ts';
-import type { RpmbClass } from './rpmb.ts';
 import type { SecureConfig } from './secure-config.ts';
 import { Supp } from './supp.ts';
 import type { OpteeSwitches } from './switches.ts';

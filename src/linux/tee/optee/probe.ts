@@ -13,6 +13,7 @@ import {
 } from '../../../abi/optee-smc.ts';
 import { PTA_CMD_GET_DEVICES, PTA_CMD_GET_DEVICES_RPMB } from '../../../abi/pta.ts';
 import type { Co } from '../../../sched/task.ts';
+import type { RpmbClass } from '../../rpmb/rpmb-core.ts';
 import { teedevCloseContext, teedevOpen } from '../tee-context.ts';
 import { teeDeviceAlloc } from '../tee-device.ts';
 import type { TeeDesc, TeeShmPool } from '../tee-drv.ts';
@@ -23,7 +24,6 @@ import { enumerateDevices, unregisterDevices } from './device.ts';
 import { clntDesc, suppDesc } from './driver-ops.ts';
 import { SHM_ENTRY_SIZE, ShmArgCache, msgArgSize } from './msg-arg.ts';
 import { Optee } from './optee.ts';
-import type { RpmbClass } from './rpmb.ts';
 import { querySecureConfig, reservedShm } from './secure-config.ts';
 import { disableShmCache, enableShmCache } from './shm-cache.ts';
 import { shmPoolAllocPages } from './shm-pool.ts';

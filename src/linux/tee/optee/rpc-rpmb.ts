@@ -21,10 +21,12 @@ import {
 } from '../../../abi/tee.ts';
 import type { Access, Mapping } from '../../../machine/bus.ts';
 import type { Co } from '../../../sched/task.ts';
+import { rpmbRouteFrames } from '../../rpmb/rpmb-core.ts';
+import type { RpmbDevice } from '../../rpmb/rpmb-core.ts';
 import { TeeParam } from '../tee-drv.ts';
 import { answer } from './cause.ts';
 import type { RpcMessage } from './rpc-message.ts';
-import type { RpmbDevice, RpmbRouting } from './rpmb.ts';
+import type { RpmbRouting } from './rpmb.ts';
 
 const RPC_TYPE: { readonly [T in RpmbDevice['type']]: number } = {
   emmc: OPTEE_RPC_RPMB_EMMC,
@@ -95,7 +97,7 @@ export function* rpmbFrames(msg: RpcMessage): Co<void> {
     msg.ret = TEEC_ERROR_BAD_PARAMETERS;
     return;
   }
-  if ((yield* device.routeFrames(request.bytes, response.bytes)) !== 0) {
+  if ((yield* rpmbRouteFrames(device, request.bytes, response.bytes)) !== 0) {
     msg.ret = answer(msg.smc.optee.kernel.trace, TEEC_ERROR_BAD_PARAMETERS, 'RPMB frames failed');
     return;
   }

@@ -5,6 +5,7 @@ import { TEEC_ERROR_COMMUNICATION } from '../../../abi/gp.ts';
 import { OPTEE_RPC_CMD_FS, OPTEE_RPC_CMD_LOAD_TA } from '../../../abi/optee-rpc.ts';
 import * as tee from '../../../abi/tee.ts';
 import type { Co } from '../../../sched/task.ts';
+import type { TraceEvent } from '../../../trace/events.ts';
 import { teeShmAllocUserBuf } from '../tee-shm-alloc.ts';
 import type { TeeContext } from '../tee-context.ts';
 import { teedevCloseContext, teedevOpen } from '../tee-context.ts';
@@ -296,6 +297,18 @@ describe('a supplicant that closes', () => {
         TEEC_ERROR_COMMUNICATION,
         TEEC_ERROR_COMMUNICATION,
         TEEC_ERROR_COMMUNICATION,
+      ],
+    );
+    const causes = [...box.kernel.trace.events()].flatMap((event) =>
+      event.name === 'cause' ? [(event as TraceEvent<'cause'>).args] : [],
+    );
+    const gone = 'tee-supplicant closed its device, or died, before it had';
+    assert.deepEqual(
+      causes.filter(({ text }) => text.startsWith(gone)).map(({ text }) => text.slice(gone.length)),
+      [
+        ' answered OPTEE_RPC_CMD_RPMB',
+        ' answered OPTEE_RPC_CMD_FS',
+        ' received OPTEE_RPC_CMD_NOTIFICATION',
       ],
     );
     assert.deepEqual(box.optee.supp.outstanding, []);

@@ -6,6 +6,8 @@
  */
 import { EBADF, EINVAL, ENOENT, ERESTARTSYS } from '../../../abi/errno.ts';
 import { TEEC_ERROR_COMMUNICATION, TEEC_ERROR_OUT_OF_MEMORY } from '../../../abi/gp.ts';
+import { codeName } from '../../../abi/layout.ts';
+import { OPTEE_RPC_CMD } from '../../../abi/optee-rpc.ts';
 import {
   TEE_IOCTL_PARAM_ATTR_META,
   TEE_IOCTL_PARAM_ATTR_TYPE_NONE,
@@ -181,13 +183,23 @@ export class Supp {
     for (const [id, req] of this.#idr) {
       this.#idr.remove(id);
       if (req === INVALID_REQ) continue;
+      req.ret = this.#lost(req);
       if (req.inQueue) this.#reqs.remove(req);
       req.processed = true;
-      req.ret = TEEC_ERROR_COMMUNICATION;
       req.c.complete();
     }
     this.ctx = undefined;
     this.#reqId = NO_REQUEST;
+  }
+
+  /** What a request comes to whose supplicant has closed its device, or died. */
+  #lost({ id, func, inQueue }: SuppRequest): number {
+    const done = inQueue ? 'received' : 'answered';
+    const text = `tee-supplicant closed its device, or died, before it had ${done} ${rpcName(func)}`;
+    return answer(this.#sched.trace, TEEC_ERROR_COMMUNICATION, text, {
+      object: `request ${id}`,
+      hint: 'what is asked from now on waits for the next tee-supplicant',
+    });
   }
 
   /** Whoever asked was killed while it waited. */
@@ -287,13 +299,15 @@ export class Supp {
   }
 
   #absent(func: number): number {
-    const text = `no tee-supplicant serves RPC ${func}, and a kernel client does not wait for one`;
+    const text = `no tee-supplicant serves ${rpcName(func)}, and a kernel client does not wait for one`;
     return answer(this.#sched.trace, TEEC_ERROR_COMMUNICATION, text, {
       object: '/dev/teepriv0',
       hint: 'start tee-supplicant before the client',
     });
   }
 }
+
+const rpcName = (func: number): string => codeName(OPTEE_RPC_CMD, func);
 
 function failed(error: number): Received {
   return { error, func: 0, count: 0 };

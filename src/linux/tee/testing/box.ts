@@ -1,5 +1,6 @@
 /** For tests: a kernel with the devices of a `FakeTee`, and counts of what is held. */
 import { createHash } from 'node:crypto';
+import type { HostNet } from '../../../host/net.ts';
 import { Machine } from '../../../machine/machine.ts';
 import { VirtualClock } from '../../../sched/clock.ts';
 import { FifoPolicy } from '../../../sched/policy.ts';
@@ -44,7 +45,7 @@ export interface TeeBoxOptions extends Partial<TeeOptions> {
   readonly left?: readonly OptionalOp[];
 }
 
-export function makeKernel(policy: Policy = new FifoPolicy()): Kernel {
+export function makeKernel(policy: Policy = new FifoPolicy(), net?: HostNet): Kernel {
   const random = new SeededRandom(1);
   const sched = new Scheduler({
     trace: new Trace(),
@@ -58,7 +59,7 @@ export function makeKernel(policy: Policy = new FifoPolicy()): Kernel {
     ram: { bytes: new Uint8Array(RAM_BYTES), memory: undefined, release() {} },
     tree: { secure: [], reservedShm: undefined, optee: undefined },
   });
-  return new Kernel({ sched, machine, random, realtimeNs: () => 0n, release: '7.3.4' });
+  return new Kernel({ sched, machine, random, net, realtimeNs: () => 0n, release: '7.3.4' });
 }
 
 export const sha1 = (data: Uint8Array): Uint8Array =>

@@ -1,7 +1,7 @@
 /** For tests: the kernel's RPMB class, with devices that a test adds. */
 import { EINVAL } from '../../../../abi/errno.ts';
 import * as smc from '../../../../abi/optee-smc.ts';
-import type { RpmbClass, RpmbDevice } from '../rpmb.ts';
+import type { RpmbClass, RpmbDevice } from '../../../rpmb/rpmb-core.ts';
 
 export function makeRpmb(): { rpmb: RpmbClass; add(device: RpmbDevice): void } {
   const devices: RpmbDevice[] = [];

@@ -1,0 +1,38 @@
+/** The cryptographic system calls of one context without a core around them, for tests. */
+import { NodeCrypto } from '../../host/node/crypto.ts';
+import { Trace } from '../../trace/trace.ts';
+import type { Rng } from '../crypto/contexts.ts';
+import { CryptoSyscalls } from '../syscall/svc-cryp.ts';
+import { ObjectTable } from '../syscall/tee-obj.ts';
+import type { CryptoHeap } from '../syscall/tee-obj.ts';
+
+const BOUNDLESS: CryptoHeap = { alloc: () => true, free: () => undefined };
+
+export interface TestCryptoOptions {
+  readonly rng: Rng;
+  readonly trace?: Trace;
+  readonly heap?: CryptoHeap;
+}
+
+export class TestCrypto extends CryptoSyscalls {
+  constructor({ rng, trace = new Trace(), heap = BOUNDLESS }: TestCryptoOptions) {
+    const services = { crypto: new NodeCrypto(), rng };
+    super({ services, trace, heap, objects: new ObjectTable(heap) });
+  }
+
+  /** Transient objects are closed at once. */
+  override objClose(handle: number): number {
+    const closing = super.objClose(handle);
+    if (typeof closing !== 'number') throw new Error('closing a transient object has blocked');
+    return closing;
+  }
+
+  get objectCount(): number {
+    return this.objects.count;
+  }
+
+  freeAll(): void {
+    this.freeStates();
+    if (this.objects.closeAll().next().done !== true) throw new Error('closing has blocked');
+  }
+}

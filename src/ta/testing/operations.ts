@@ -1,0 +1,75 @@
+/** Objects and operations of any algorithm, ready for what a test is about. */
+import {
+  TEE_ALG_ECDH_DERIVE_SHARED_SECRET,
+  TEE_ATTR_ECC_CURVE,
+  TEE_Attribute,
+  TEE_ECC_CURVE_NIST_P256,
+  TEE_HANDLE_NULL,
+  TEE_MODE_DERIVE,
+  TEE_MODE_DIGEST,
+  TEE_MODE_MAC,
+  TEE_SUCCESS,
+  TEE_TYPE_ECDH_KEYPAIR,
+  ref,
+} from '../index.ts';
+import type { TEE_ObjectHandle, TEE_OperationHandle, Tee } from '../index.ts';
+
+/** An empty object. */
+export function object(tee: Tee, type: number, bits: number): TEE_ObjectHandle {
+  const made = ref<TEE_ObjectHandle>(TEE_HANDLE_NULL);
+  succeed(tee.TEE_AllocateTransientObject(type, bits, made));
+  return made.value;
+}
+
+/** An object with a new key. */
+export function key(
+  tee: Tee,
+  type: number,
+  bits: number,
+  attributes: readonly TEE_Attribute[] = [],
+): TEE_ObjectHandle {
+  const made = object(tee, type, bits);
+  succeed(tee.TEE_GenerateKey(made, bits, attributes));
+  return made;
+}
+
+/** An operation without a key. */
+export function operation(
+  tee: Tee,
+  algorithm: number,
+  mode: number,
+  bits: number,
+): TEE_OperationHandle {
+  const made = ref<TEE_OperationHandle>(TEE_HANDLE_NULL);
+  succeed(tee.TEE_AllocateOperation(made, algorithm, mode, bits));
+  return made.value;
+}
+
+export const digest = (tee: Tee, algorithm: number): TEE_OperationHandle =>
+  operation(tee, algorithm, TEE_MODE_DIGEST, 0);
+
+/** A MAC with its key. */
+export function mac(tee: Tee, algorithm: number, type: number, bits: number): TEE_OperationHandle {
+  const made = operation(tee, algorithm, TEE_MODE_MAC, bits);
+  succeed(tee.TEE_SetOperationKey(made, key(tee, type, bits)));
+  return made;
+}
+
+/** An attribute that names a curve. */
+export function curveAttribute(tee: Tee, curve: number): TEE_Attribute {
+  const made = new TEE_Attribute();
+  tee.TEE_InitValueAttribute(made, TEE_ATTR_ECC_CURVE, curve, 0);
+  return made;
+}
+
+/** A key agreement with its key. */
+export function agreement(tee: Tee): TEE_OperationHandle {
+  const made = operation(tee, TEE_ALG_ECDH_DERIVE_SHARED_SECRET, TEE_MODE_DERIVE, 256);
+  const curve = curveAttribute(tee, TEE_ECC_CURVE_NIST_P256);
+  succeed(tee.TEE_SetOperationKey(made, key(tee, TEE_TYPE_ECDH_KEYPAIR, 256, [curve])));
+  return made;
+}
+
+function succeed(result: number): void {
+  if (result !== TEE_SUCCESS) throw new Error(`0x${result.toString(16)}`);
+}
