@@ -47,5 +47,5 @@ export const NATIVE_SUPPORT: readonly SupportRow[] = [
   row('programs that install io_uring opens', 'absent', 'the filter sees system calls only'),
   row('x86-64 hosts'),
   row('arm64 hosts', 'partial', 'by their tables, never tested'),
-  row('a real /dev/tee0', 'absent', 'the conformance specs were not run on a device'),
+  row('a real /dev/tee0', 'absent', 'programs get the box, not a device of the host'),
 ];

@@ -15,14 +15,17 @@ import { MISSING_UUID } from './tas.ts';
 const PAGE = 4096;
 const { TEE_IOCTL_PARAM_ATTR_META: META, TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INOUT: VALUE_INOUT } = abi;
 
-/** Something on a box of its own; processes end with it. */
+/**
+ * Something on a box of its own; processes end with it. What a TA that is unknown asks of a supplicant
+ * is LOAD_TA, and nothing before it.
+ */
 const onBox =
   (
     body: (c: Case, target: BoxTarget) => Promise<unknown>,
     config: Partial<OpteeOsConfig> = {},
   ): QuirkCase['observe'] =>
   async (profile: Profile) => {
-    const target = new BoxTarget(profile, config);
+    const target = new BoxTarget(profile, { CFG_SECSTOR_TA: false, ...config });
     const c = new Case(target);
     try {
       return await body(c, target);

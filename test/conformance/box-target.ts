@@ -83,11 +83,12 @@ export class BoxTarget implements TeeTarget {
   readonly client = '/dev/tee0';
   readonly privileged = '/dev/teepriv0';
   readonly box: Box;
+  readonly #config: Partial<OpteeOsConfig>;
   readonly #untouched: Held;
 
-  /** What a TA that is unknown asks of a supplicant is LOAD_TA, and nothing before it. */
-  constructor(profile: Profile, overrides: Partial<OpteeOsConfig> = {}) {
-    const config = { CFG_SECSTOR_TA: false, ...overrides };
+  /** @param config where it is not as upstream has it by default. */
+  constructor(profile: Profile, config: Partial<OpteeOsConfig> = {}) {
+    this.#config = config;
     const tas = Object.entries(TAS).map(([name, ta]) => taImageOf(ta, name));
     const nodeAccess = () => ({ mode: 0o666, uid: 0, gid: 0 });
     this.box = boot({ profile, config, tas, supplicant: 'none', nodeAccess });
@@ -95,7 +96,8 @@ export class BoxTarget implements TeeTarget {
   }
 
   get name(): string {
-    return `a box with ${this.box.profile.name}`;
+    const set = Object.entries(this.#config).map(([name, value]) => `, ${name}=${String(value)}`);
+    return `a box with ${this.box.profile.name}${set.join('')}`;
   }
   get release(): string {
     return this.box.profile.release;

@@ -4,6 +4,7 @@
  * the socket's path, a token that says who it is, and whose rights it is to have.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +12,7 @@ import koffi from 'koffi';
 import { O_RDWR } from '../../src/abi/fcntl.ts';
 import type { IKoffiLib } from '../../src/native/koffi.ts';
 import type { AgentCall, AgentReply } from './agent-protocol.ts';
+import type { Cred } from './target.ts';
 
 const native: IKoffiLib = koffi;
 const lib = native.load(null);
@@ -68,13 +70,15 @@ function start(token: string): number {
 }
 
 const [socketPath = '', token = '', cred] = process.argv.slice(2);
+const socket = connect(socketPath);
+// The socket's directory is for its owner alone: rights are dropped once the socket is reached.
+await once(socket, 'connect');
 if (cred !== undefined) {
-  const { uid, gid, groups } = JSON.parse(cred) as { uid: number; gid: number; groups: number[] };
-  process.setgroups?.(groups);
+  const { uid, gid, groups } = JSON.parse(cred) as Cred;
+  process.setgroups?.([...groups]);
   process.setgid?.(gid);
   process.setuid?.(uid);
 }
-const socket = connect(socketPath);
 socket.write(`${JSON.stringify({ token, pid: process.pid })}\n`);
 for await (const line of createInterface(socket)) {
   const call = JSON.parse(line) as AgentCall;

@@ -4,7 +4,7 @@
  * TEE_RELEASE says what kernel it is where `uname -r` does not; TEE_PROBE_TA=1 that it has the TA of
  * `probe-ta.ts`.
  *
- * No device was at hand where this was written: the specs were not run on one.
+ * What was run, on what, and how to do it again: docs/conformance-device.md.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, statSync } from 'node:fs';
@@ -34,18 +34,29 @@ class Agent {
     void this.#listen(lines);
   }
 
+  /** Rejects when the agent ends first. */
   ask(call: AgentCall): Promise<AgentReply> {
     return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) return reject(this.#gone());
       this.#waiting.push({ resolve, reject });
       this.#socket.write(`${JSON.stringify(call)}\n`);
     });
   }
 
+  /** One that is killed may leave the socket with a call unread, or an answer unsent. */
   async #listen(lines: AsyncIterator<string>): Promise<void> {
-    for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
-      this.#waiting.shift()?.resolve(JSON.parse(line.value) as AgentReply);
+    try {
+      for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
+        this.#waiting.shift()?.resolve(JSON.parse(line.value) as AgentReply);
+      }
+    } catch {
+      // EPIPE, ECONNRESET: its end, as any other.
     }
-    for (const { reject } of this.#waiting) reject(new Error(`process ${this.pid} has ended`));
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#gone());
+  }
+
+  #gone(): Error {
+    return new Error(`process ${this.pid} has ended`);
   }
 
   /** Kills it. Its files are closed when its end of the socket is. */
@@ -88,8 +99,9 @@ class Switchboard {
   async #greet(socket: Socket): Promise<void> {
     socket.on('error', () => {});
     const lines = createInterface(socket)[Symbol.asyncIterator]();
-    const { value } = await lines.next();
-    const { token, pid } = JSON.parse(String(value)) as AgentHello;
+    const hello = await lines.next().catch(() => undefined);
+    if (hello?.value === undefined) return;
+    const { token, pid } = JSON.parse(hello.value) as AgentHello;
     const agent = new Agent(pid, socket, lines);
     this.#agents.add(agent);
     socket.once('close', () => this.#agents.delete(agent));
@@ -145,7 +157,9 @@ class DeviceProcess implements TeeProcess {
     await this.#agent.ask({ op: 'poke', at, hex: Buffer.from(bytes).toString('hex') });
   }
   async heir(): Promise<TeeProcess> {
-    const agent = await this.#board.expect((token) => void this.#agent.ask({ op: 'heir', token }));
+    const agent = await this.#board.expect((token) => {
+      this.#agent.ask({ op: 'heir', token }).catch(() => {});
+    });
     return new DeviceProcess(agent, this.#board);
   }
   exit(): Promise<void> {

@@ -16,12 +16,11 @@ import { PLACES } from './places.ts';
 import type { Place } from './places.ts';
 import { isAtLeast } from './release.ts';
 import type { Release } from './release.ts';
-import { OFFER } from './serve.ts';
+import { OFFER, asked } from './serve.ts';
 import { Case } from './suite.ts';
 import type { Suite } from './suite.ts';
 
 const PAGE = 4096;
-const NO_TA = 'deadbeef-0000-0000-0000-000000000000';
 /** A command that the device pseudo TA does not have. */
 const NO_COMMAND = 0xffff;
 const INOUT: UserParam = { attr: abi.TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INOUT };
@@ -111,25 +110,17 @@ async function readyToInvoke(c: Case): Promise<Ready> {
   return { caller, fd, bytes };
 }
 
-/** A supplicant of which something has been asked. */
-async function supplicant(c: Case): Promise<{ readonly caller: Caller; readonly fd: number }> {
-  const client = await c.client();
-  const ready = await c.supplicant();
-  // It ends with its process, or when the request is answered.
-  client.caller.openSession(client.fd, { uuid: NO_TA }).catch(() => {});
-  return ready;
-}
-
 async function readyToReceive(c: Case): Promise<Ready> {
   const { numParams } = abi.TeeIoclSuppRecvArg;
   const bytes = message(abi.TeeIoclSuppRecvArg, OFFER, (view) =>
     numParams.set(view, 0, OFFER.length),
   );
-  return { ...(await supplicant(c)), bytes };
+  const { caller, fd } = await asked(c);
+  return { caller, fd, bytes };
 }
 
 async function readyToSend(c: Case): Promise<Ready> {
-  const { caller, fd } = await supplicant(c);
+  const { caller, fd } = await asked(c);
   const { params } = await caller.supplRecv(fd, OFFER);
   const { ret, numParams } = abi.TeeIoclSuppSendArg;
   const bytes = message(abi.TeeIoclSuppSendArg, params, (view) => {

@@ -14,11 +14,10 @@ import * as abi from '../../src/abi/tee.ts';
 import { parseUuid } from '../../src/abi/uuid.ts';
 import { outcome } from './caller.ts';
 import { PROBE_CMD, PROBE_UUID } from './probe-ta.ts';
-import { serveOne } from './serve.ts';
+import { NO_TA, asked, finish } from './serve.ts';
 import type { Suite } from './suite.ts';
 
 const PAGE = 4096;
-const NO_TA = 'deadbeef-0000-0000-0000-000000000000';
 
 export function session({ conforms }: Suite): void {
   conforms('a TA answers with its own origin', ['example TAs'], async (c) => {
@@ -53,11 +52,7 @@ export function session({ conforms }: Suite): void {
   });
 
   conforms('a TA that nobody has', ['privileged'], async (c) => {
-    const { caller, fd } = await c.client();
-    const supplicant = await c.supplicant();
-    const opening = caller.openSession(fd, { uuid: NO_TA });
-    await serveOne(supplicant.caller, supplicant.fd, TEE_ERROR_ITEM_NOT_FOUND);
-    const { rc, ret, origin, session: id } = await opening;
+    const { rc, ret, origin, session: id } = await finish(await asked(c));
     assert.deepEqual([rc, ret, origin, id], [0, TEE_ERROR_ITEM_NOT_FOUND, TEE, 0]);
   });
 

@@ -4,20 +4,19 @@ import { PROT_READ } from '../../src/abi/fcntl.ts';
 import {
   TEE_ERROR_COMMUNICATION,
   TEE_ERROR_ITEM_NOT_FOUND,
+  TEE_ERROR_OUT_OF_MEMORY,
   TEE_ORIGIN_TEE,
 } from '../../src/abi/gp.ts';
-import { OPTEE_RPC_CMD_LOAD_TA } from '../../src/abi/optee-rpc.ts';
+import { OPTEE_RPC_CMD_LOAD_TA, OPTEE_RPC_CMD_SHM_ALLOC } from '../../src/abi/optee-rpc.ts';
 import { PTA_DEVICE_UUID } from '../../src/abi/pta.ts';
 import * as abi from '../../src/abi/tee.ts';
 import { parseUuid } from '../../src/abi/uuid.ts';
 import type { UserParam } from '../../src/linux/tee/testing/params.ts';
 import { BAD_ADDRESS, outcome } from './caller.ts';
-import type { Caller, Reply } from './caller.ts';
-import { OFFER, serveOne } from './serve.ts';
-import type { Case, Suite } from './suite.ts';
+import { NO_TA, OFFER, Supplicant, asked, end, finish, opening } from './serve.ts';
+import type { Suite } from './suite.ts';
 
 const PAGE = 4096;
-const NO_TA = 'deadbeef-0000-0000-0000-000000000000';
 const {
   TEE_IOCTL_PARAM_ATTR_META: META,
   TEE_IOCTL_PARAM_ATTR_TYPE_NONE: NONE,
@@ -28,25 +27,11 @@ const {
 } = abi;
 const none: UserParam = { attr: NONE };
 
-/** A client whose OPEN_SESSION has become a request, and a supplicant. */
-interface Asked {
-  readonly caller: Caller;
-  readonly fd: number;
-  readonly opening: Promise<Reply>;
-}
-
-async function asked(c: Case): Promise<Asked> {
-  const client = await c.client();
-  const { caller, fd } = await c.supplicant();
-  const opening = client.caller.openSession(client.fd, { uuid: NO_TA });
-  return { caller, fd, opening };
-}
-
-/** Answers what is asked, so that the client ends as it should. */
-async function finish({ caller, fd, opening }: Asked): Promise<void> {
-  await serveOne(caller, fd, TEE_ERROR_ITEM_NOT_FOUND);
-  assert.equal((await opening).ret, TEE_ERROR_ITEM_NOT_FOUND);
-}
+/** What the client gets when the supplicant goes, by what was asked of it. */
+const GONE: ReadonlyMap<number, number> = new Map([
+  [OPTEE_RPC_CMD_LOAD_TA, TEE_ERROR_COMMUNICATION],
+  [OPTEE_RPC_CMD_SHM_ALLOC, TEE_ERROR_OUT_OF_MEMORY],
+]);
 
 export function supplicant({ conforms }: Suite): void {
   conforms('a client device has no supplicant’s ioctls: EINVAL', async (c) => {
@@ -99,7 +84,8 @@ export function supplicant({ conforms }: Suite): void {
   });
 
   conforms('RECV: a request with its id in front', ['privileged'], async (c) => {
-    const { caller, fd, opening } = await asked(c);
+    const real = await asked(c);
+    const { caller, fd } = real;
     const { rc, func, params } = await caller.supplRecv(fd, OFFER);
     assert.deepEqual([rc, func, params.length], [0, OPTEE_RPC_CMD_LOAD_TA, 3]);
     const [meta, uuid, file] = params;
@@ -115,7 +101,7 @@ export function supplicant({ conforms }: Suite): void {
     const { TEE_MEMREF_NULL } = abi;
     assert.deepEqual(file, { attr: BigInt(MEMREF_OUTPUT), a: 0n, b: 0n, c: TEE_MEMREF_NULL });
     assert.equal(await caller.supplSend(fd, TEE_ERROR_ITEM_NOT_FOUND, params), 0);
-    assert.equal((await opening).ret, TEE_ERROR_ITEM_NOT_FOUND);
+    await end(real);
   });
 
   conforms('RECV: too little room is EINVAL, and the request stays', ['privileged'], async (c) => {
@@ -127,22 +113,26 @@ export function supplicant({ conforms }: Suite): void {
   });
 
   conforms('without META: one request at a time, and no ids', ['privileged'], async (c) => {
-    const { caller, fd, opening } = await asked(c);
+    const real = await asked(c);
+    const { caller, fd } = real;
     const { params } = await caller.supplRecv(fd, [none, none]);
     assert.deepEqual([params.length, params[0]?.attr], [2, BigInt(VALUE_INPUT)]);
     assert.equal((await caller.supplRecv(fd, OFFER)).rc, 'EINVAL');
     assert.equal(await caller.supplSend(fd, TEE_ERROR_ITEM_NOT_FOUND, params), 0);
-    assert.equal((await opening).ret, TEE_ERROR_ITEM_NOT_FOUND);
+    await end(real);
   });
 
   conforms(
     'without META: what it left unanswered is not the next one’s',
     ['privileged'],
     async (c) => {
-      const { caller, fd, opening } = await asked(c);
-      await caller.supplRecv(fd, [none, none]);
+      const { caller, fd, reply } = await opening(c);
+      const { func } = await caller.supplRecv(fd, [none, none]);
       await caller.process.close(fd);
-      assert.equal((await opening).ret, TEE_ERROR_COMMUNICATION);
+      const next = await Supplicant.of(c);
+      next.serveAll();
+      assert.equal((await reply).ret, GONE.get(func));
+      await next.caller.process.exit();
       await finish(await asked(c));
     },
   );
@@ -160,7 +150,8 @@ export function supplicant({ conforms }: Suite): void {
   });
 
   conforms('SEND: the META value of a request comes first', ['privileged'], async (c) => {
-    const { caller, fd, opening } = await asked(c);
+    const real = await asked(c);
+    const { caller, fd } = real;
     const { params } = await caller.supplRecv(fd, OFFER);
     const [meta, ...rest] = params;
     const id = meta!.a;
@@ -181,29 +172,28 @@ export function supplicant({ conforms }: Suite): void {
     const longer = { bufLen: abi.suppSendArgSize(3) };
     const sent = await caller.supplSend(fd, TEE_ERROR_ITEM_NOT_FOUND, [wide, ...rest], longer);
     assert.equal(sent, 0, 'ids count by their low 32 bits');
-    assert.equal((await opening).ret, TEE_ERROR_ITEM_NOT_FOUND);
+    await end(real);
     assert.equal(await caller.supplSend(fd, 0, params), 'ENOENT', 'a second time');
   });
 
   conforms('SEND: types that nobody knows count for nothing', ['privileged'], async (c) => {
-    const { caller, fd, opening } = await asked(c);
+    const real = await asked(c);
+    const { caller, fd } = real;
     const { params } = await caller.supplRecv(fd, OFFER);
     const strange = { attr: 0xff };
     const sent = [params[0]!, strange, strange];
     assert.equal(await caller.supplSend(fd, TEE_ERROR_ITEM_NOT_FOUND, sent), 0);
-    assert.equal((await opening).ret, TEE_ERROR_ITEM_NOT_FOUND);
+    await end(real);
   });
 
   conforms(
     'a client that dies gives its request up: EBADF, then ENOENT',
     ['privileged'],
     async (c) => {
-      const client = await c.client();
-      const { caller, fd } = await c.supplicant();
-      const opening = client.caller.openSession(client.fd, { uuid: NO_TA });
-      const died = assert.rejects(opening);
+      const { client, caller, fd, reply } = await asked(c);
+      const died = assert.rejects(reply);
       const { params } = await caller.supplRecv(fd, OFFER);
-      await client.caller.process.exit();
+      await client.process.exit();
       await died;
       assert.equal(await caller.supplSend(fd, 0, params), 'EBADF');
       assert.equal(await caller.supplSend(fd, 0, params), 'ENOENT');
@@ -211,11 +201,12 @@ export function supplicant({ conforms }: Suite): void {
   );
 
   conforms('a supplicant that goes fails what was asked of it', ['privileged'], async (c) => {
-    const { caller, fd, opening } = await asked(c);
-    await caller.supplRecv(fd, OFFER);
+    const { caller, fd, reply } = await opening(c);
+    const { func } = await caller.supplRecv(fd, OFFER);
     await caller.process.close(fd);
-    const { rc, ret, origin } = await opening;
-    assert.deepEqual([rc, ret, origin], [0, TEE_ERROR_COMMUNICATION, TEE_ORIGIN_TEE]);
+    (await Supplicant.of(c)).serveAll();
+    const { rc, ret, origin } = await reply;
+    assert.deepEqual([rc, ret, origin], [0, GONE.get(func), TEE_ORIGIN_TEE]);
   });
 
   conforms('its memory is checked, and not shared yet', ['privileged'], async (c) => {

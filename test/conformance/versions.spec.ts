@@ -14,12 +14,11 @@ import { BAD_ADDRESS, KERNEL_ADDRESS, outcome } from './caller.ts';
 import type { Caller, Outcome } from './caller.ts';
 import { isAtLeast } from './release.ts';
 import type { Release } from './release.ts';
-import { OFFER, serveOne } from './serve.ts';
+import { OFFER, asked } from './serve.ts';
 import type { Case, Suite } from './suite.ts';
 import type { Need } from './target.ts';
 
 const PAGE = 4096;
-const NO_TA = 'deadbeef-0000-0000-0000-000000000000';
 
 type Seen = readonly unknown[];
 
@@ -110,28 +109,30 @@ async function longArgument(c: Case): Promise<Seen> {
 
 /** LOAD_TA of a file of one page, for which the supplicant lends memory from SHM_ALLOC. */
 async function allocatedAnswer(c: Case): Promise<Seen> {
-  const client = await c.client();
-  const { caller, fd } = await c.supplicant();
-  const opening = client.caller.openSession(client.fd, { uuid: NO_TA });
-  const asked = await caller.supplRecv(fd, OFFER);
-  const sized = asked.params.with(2, { ...asked.params[2]!, b: BigInt(PAGE) });
+  const { caller, fd, supplicant, reply } = await asked(c);
+  const load = await caller.supplRecv(fd, OFFER);
+  const sized = load.params.with(2, { ...load.params[2]!, b: BigInt(PAGE) });
   await caller.supplSend(fd, 0, sized);
   const alloc = await caller.supplRecv(fd, OFFER);
   const shm = await caller.shmAlloc(fd, PAGE);
   const lent = alloc.params.with(1, { ...alloc.params[1]!, c: BigInt(shm.id) });
   await caller.supplSend(fd, 0, lent);
   const funcs: number[] = [];
-  const answered = opening.then(({ ret }) => ret);
-  for (let ret = await next(); ret === undefined; ret = await next()) {
-    funcs.push((await serveOne(caller, fd, 0)).func);
-  }
-  await caller.process.close(shm.fd);
-  return [await answered, ...funcs];
+  // The last one waits in RECV for what does not come, and ends with its process.
+  serveRest().catch(() => {});
+  const { ret } = await reply;
+  return [ret, ...funcs];
 
-  /** The client's result, or undefined when there is a request first. */
-  async function next(): Promise<number | undefined> {
-    const waiting = new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)));
-    return Promise.race([answered, waiting]);
+  async function serveRest(): Promise<void> {
+    for (;;) {
+      const request = await caller.supplRecv(fd, OFFER);
+      if (supplicant.isReturn(request)) {
+        await supplicant.answer(request);
+      } else {
+        funcs.push(request.func);
+        await caller.supplSend(fd, 0, request.params);
+      }
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Directories of secure storage as OP-TEE 4.10 has left them on its emulated board, with the public
- * default key: after the public secure_storage example, and after a run of the PKCS#11 TA.
+ * default key: after the public secure_storage example, after a run of the PKCS#11 TA, and after
+ * operations of our own (`real-*`), which stand beside them with what each returned.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -42,15 +43,18 @@ export const FIXTURE_OBJECTS: Readonly<Record<FixtureName, readonly FixtureObjec
   ],
 };
 
+/** Directories that were made by recorded operations. */
+export type RecordedName = 'real-ree' | 'real-rpmb';
+
 export const FIXTURES = Object.keys(FIXTURE_OBJECTS) as readonly FixtureName[];
 
-export const pathOf = (name: FixtureName): string =>
+export const pathOf = (name: FixtureName | RecordedName): string =>
   fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
 
 /** The files, by name. */
 export type Image = ReadonlyMap<string, Uint8Array>;
 
-export function imageOf(name: FixtureName): Image {
+export function imageOf(name: FixtureName | RecordedName): Image {
   const path = pathOf(name);
   return new Map(readdirSync(path).map((file) => [file, readFileSync(`${path}/${file}`)]));
 }
@@ -78,4 +82,20 @@ export function idOf({ id, idBytes }: FixtureObject): Uint8Array {
   const bytes = new Uint8Array(idBytes);
   bytes.set(new TextEncoder().encode(id));
   return bytes;
+}
+
+/** Operations, in the words of `exchange.ts`, and what the real system said. */
+export interface Recording {
+  readonly operations: readonly string[];
+  /** One for each operation, and one for each object that it lists. */
+  readonly lines: readonly string[];
+}
+
+/** @param what operations that made the directory, or operations on it afterwards */
+export function recordingOf(name: RecordedName, what: 'made' | 'report'): Recording {
+  const path = fileURLToPath(new URL(`fixtures/${name}-${what}.txt`, import.meta.url));
+  const text = readFileSync(path, 'utf8').trimEnd();
+  const lines = text.split('\n').filter((line) => !line.startsWith('#'));
+  const operations = lines.filter((line) => !line.startsWith(' ')).map((l) => l.split(' ->')[0]!);
+  return { operations, lines };
 }
