@@ -69,7 +69,7 @@ export interface HostCrypto {
   secretKey(bytes: Uint8Array): HostKey;
   /** @param iv one block, empty for ECB. */
   cipher(name: HostCipherName, encrypt: boolean, key: HostKeyOrBytes, iv: Uint8Array): HostCipher;
-  /** @param nonce 1 byte or more. @param tagLength 4, 8, or 12 to 16 bytes. */
+  /** @param nonce 1 to 128 bytes. @param tagLength 4, 8, or 12 to 16 bytes. */
   aesGcm(encrypt: boolean, key: HostKeyOrBytes, nonce: Uint8Array, tagLength: number): HostAead;
   /**
    * Takes back what a cipher's update has returned, once nobody uses it any more. Nobody has to give

@@ -29,6 +29,14 @@ import {
   OPTEE_RPC_CMD_RPMB_PROBE_NEXT,
   OPTEE_RPC_CMD_RPMB_PROBE_RESET,
 } from '../../src/abi/optee-rpc.ts';
+import {
+  ALLOC_ID_RPMB,
+  PTA_CMD_GET_DEVICES_RPMB,
+  PTA_DEVICE_UUID,
+  PtaStatsAlloc,
+  STATS_CMD_ALLOC_STATS,
+  STATS_UUID,
+} from '../../src/abi/pta.ts';
 import { Box } from '../../src/box/box.ts';
 import type { BoxOptions } from '../../src/box/box.ts';
 import { MemoryStore } from '../../src/host/memory-store.ts';
@@ -123,6 +131,29 @@ class Rig {
     return [...commands];
   }
 
+  /** A command of a pseudo TA that fills memory. @param ask the value that it takes first, if any */
+  async pta(
+    uuid: string,
+    command: number,
+    out: Uint8Array,
+    ask?: { a: number; b: number },
+  ): Promise<number> {
+    const client = this.box.client();
+    const { context } = await client.TEEC_InitializeContext();
+    const { session } = await client.TEEC_OpenSession(context, uuid, TEEC_LOGIN_PUBLIC);
+    const memory = { tmpref: { buffer: out, size: out.length } };
+    const [first, second] =
+      ask === undefined
+        ? [TEEC_MEMREF_TEMP_OUTPUT, TEEC_NONE]
+        : [TEEC_VALUE_INPUT, TEEC_MEMREF_TEMP_OUTPUT];
+    const { result } = await client.TEEC_InvokeCommand(session, command, {
+      paramTypes: TEEC_PARAM_TYPES(first, second, TEEC_NONE, TEEC_NONE),
+      params: ask === undefined ? [memory] : [{ value: ask }, memory],
+    });
+    await client.program.exit();
+    return result;
+  }
+
   async #call(command: number, storage: number, type: number, data: Uint8Array): Promise<number> {
     const client = this.box.client();
     const { context } = await client.TEEC_InitializeContext();
@@ -166,6 +197,34 @@ describe('RPMB through tee-supplicant', () => {
     assert.deepEqual(await rig.read(TEE_STORAGE_PRIVATE_RPMB), DATA);
     assert.equal(await rig.read(TEE_STORAGE_PRIVATE_REE), TEE_ERROR_ITEM_NOT_FOUND);
     assert.ok(!rig.sent.includes(OPTEE_RPC_CMD_FS));
+  });
+
+  it('is told of by the statistics PTA', async () => {
+    const rig = new Rig({ config: { ...WITH_KEY, CFG_WITH_STATS: true } });
+    await rig.write(TEE_STORAGE_PRIVATE_RPMB);
+    const out = new Uint8Array(PtaStatsAlloc.byteLength);
+    const ask = { a: ALLOC_ID_RPMB, b: 0 };
+    assert.equal(await rig.pta(STATS_UUID, STATS_CMD_ALLOC_STATS, out, ask), TEE_SUCCESS);
+    const view = new DataView(out.buffer);
+    assert.match(
+      new TextDecoder().decode(PtaStatsAlloc.desc.bytes(view, 0)),
+      /^RPMB secure storage\0/,
+    );
+    assert.ok(PtaStatsAlloc.allocated.get(view, 0) >= DATA.length);
+    assert.ok(PtaStatsAlloc.size.get(view, 0) > PtaStatsAlloc.allocated.get(view, 0));
+    const none = new Rig({ config: { CFG_WITH_STATS: true } });
+    await none.pta(STATS_UUID, STATS_CMD_ALLOC_STATS, out, ask);
+    assert.match(new TextDecoder().decode(out), /^RPMB secure storage \(no data\)\0/);
+  });
+
+  it('has its devices enumerated once there is one', async () => {
+    const only: Partial<OpteeOsConfig> = { ...WITH_KEY, CFG_REE_FS: false };
+    const out = new Uint8Array(0);
+    const list = (config: Partial<OpteeOsConfig>): Promise<number> =>
+      new Rig({ config }).pta(PTA_DEVICE_UUID, PTA_CMD_GET_DEVICES_RPMB, out);
+    assert.equal(await list(only), TEE_SUCCESS);
+    assert.equal(await list({ CFG_REE_FS: false }), TEE_ERROR_STORAGE_NOT_AVAILABLE);
+    assert.equal(await list({ ...RPMB, CFG_REE_FS: false }), TEE_ERROR_STORAGE_NOT_AVAILABLE);
   });
 
   it('is none in a build without it', async () => {

@@ -75,6 +75,15 @@ describe('RSA', () => {
     assert.equal(HOST.rsaPublicKey(0n, 0n), undefined);
     assert.equal(HOST.rsaPublicKey(KEY.n, KEY.n + 2n), undefined);
   });
+
+  // OpenSSL's blinding would show: each result would be another one.
+  test('a private key whose prime is none', () => {
+    const p = ((1n << 127n) - 1n) * ((1n << 107n) - 1n);
+    const q = (1n << 521n) - 1n;
+    assert.ok(HOST.rsaPrivateKey(KEY));
+    assert.equal(HOST.rsaPrivateKey(keyOf(p, q)), undefined);
+    assert.equal(HOST.rsaPrivateKey(keyOf(q, p)), undefined);
+  });
 });
 
 /** Names that OpenSSL has for the curves. */

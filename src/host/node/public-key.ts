@@ -2,6 +2,9 @@
  * HostPublicKey over node:crypto and @noble/curves. RSA is OpenSSL's permutation without padding,
  * on key objects that are made once; what it refuses (exponents of more than 64 bits with a modulus of
  * more than 3072, say) the caller gets from `modPow`.
+ *
+ * OpenSSL blinds private operations with random numbers of its own. They cancel out where a key's
+ * parts are what they should be; with primes that are none they would show in results.
  */
 import { invert, pow } from '@noble/curves/abstract/modular.js';
 import {
@@ -51,7 +54,8 @@ export class NodePublicKey implements HostPublicKey {
   rsaPublicKey(n: bigint, e: bigint): HostRsaKey | undefined {
     const jwk = { kty: 'RSA', n: base64url(n), e: base64url(e) };
     const key = attempt(() => createPublicKey({ key: jwk, format: 'jwk' }));
-    return usable(key, (object, block) => publicEncrypt({ key: object, ...UNPADDED }, block));
+    const compute: Compute = (object, block) => publicEncrypt({ key: object, ...UNPADDED }, block);
+    return usable(key, compute, 1n, 1n);
   }
 
   rsaPrivateKey({ n, e, d, p, q, dp, dq, qp }: RsaKeyPair): HostRsaKey | undefined {
@@ -59,7 +63,8 @@ export class NodePublicKey implements HostPublicKey {
     const encoded = Object.entries(numbers).map(([name, value]) => [name, base64url(value)]);
     const jwk = { kty: 'RSA', ...Object.fromEntries(encoded) };
     const key = attempt(() => createPrivateKey({ key: jwk, format: 'jwk' }));
-    return usable(key, (object, block) => privateDecrypt({ key: object, ...UNPADDED }, block));
+    const compute: Compute = (object, block) => privateDecrypt({ key: object, ...UNPADDED }, block);
+    return usable(key, compute, this.modPow(2n, e, n), 2n);
   }
 
   curve(name: NistCurve): HostEcdsaCurve {
@@ -81,12 +86,14 @@ export class NodePublicKey implements HostPublicKey {
   }
 }
 
-function base64url(value: bigint): string {
+/** Big-endian. @param length bytes; as few as there are when absent */
+function hexOctets(value: bigint, length = 0): Buffer {
   const digits = value.toString(16);
-  return Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex').toString(
-    'base64url',
-  );
+  const whole = digits.length + (digits.length % 2);
+  return Buffer.from(digits.padStart(Math.max(whole, 2 * length), '0'), 'hex');
 }
+
+const base64url = (value: bigint): string => hexOctets(value).toString('base64url');
 
 function attempt<T>(make: () => T): T | undefined {
   try {
@@ -96,15 +103,21 @@ function attempt<T>(make: () => T): T | undefined {
   }
 }
 
-/** Undefined when the library has no key, or refuses to compute with it. */
+type Compute = (key: KeyObject, block: Uint8Array) => Uint8Array;
+
+/** Undefined when the library has no key, refuses to compute with it, or does not get `expected`. */
 function usable(
   key: KeyObject | undefined,
-  compute: (key: KeyObject, block: Uint8Array) => Uint8Array,
+  compute: Compute,
+  probe: bigint,
+  expected: bigint,
 ): HostRsaKey | undefined {
   if (key === undefined) return undefined;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  const one = new Uint8Array(Math.ceil(bits / 8));
-  one[one.length - 1] = 1;
-  if (attempt(() => compute(key, one)) === undefined) return undefined;
-  return { apply: (block) => compute(key, block) };
+  const block = hexOctets(probe, Math.ceil(bits / 8));
+  const result = attempt(() => compute(key, block));
+  if (result === undefined || Buffer.compare(result, hexOctets(expected, block.length)) !== 0) {
+    return undefined;
+  }
+  return { apply: (input) => compute(key, input) };
 }

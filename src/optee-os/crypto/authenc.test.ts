@@ -140,6 +140,9 @@ describe('errors of init', () => {
     ['CCM additional data beyond an int', TEE_ALG_AES_CCM, 12, 16, 0x80000000, 0, 'BAD_PARAMETERS'],
     ['GCM tag too long', TEE_ALG_AES_GCM, 12, 17, 0, 0, 'BAD_PARAMETERS'],
     ['GCM without nonce', TEE_ALG_AES_GCM, 0, 16, 0, 0, 'NOT_SUPPORTED'],
+    ['GCM nonce longer than hosts take', TEE_ALG_AES_GCM, 129, 16, 0, 0, 'NOT_SUPPORTED'],
+    ['GCM nonce as long as that', TEE_ALG_AES_GCM, 128, 16, 0, 0, 'TEE_SUCCESS'],
+    ['GCM nonce beyond the bounce buffer', TEE_ALG_AES_GCM, 4097, 16, 0, 0, 'OUT_OF_MEMORY'],
   ];
   for (const [name, algorithm, nonce, tag, aad, payload, expected] of cases) {
     test(name, () => {
@@ -203,6 +206,34 @@ describe('errors under way', () => {
   for (const [name, call, expected] of cases) {
     test(name, () => assert.equal(result(call()), expected));
   }
+
+  test('sizes come back with success, and where something is short', () => {
+    const sizes = (dest: number, tagRoom: number, bytes = 4): unknown[] => {
+      const handle = start(TEE_ALG_AES_GCM, TEE_MODE_ENCRYPT, 0, 0);
+      const [size, tagSize] = [{ size: dest }, { size: tagRoom }];
+      const made = crypto.authencEncFinal(handle, run(0, bytes), room, size, tag, tagSize);
+      return [result(made), size.size, tagSize.size];
+    };
+    assert.deepEqual(sizes(9, 16), ['TEE_SUCCESS', 4, 16]);
+    // Nobody has looked at the tag then: upstream answers 0 for it, also where it is beyond memory.
+    assert.deepEqual(sizes(3, 16), ['SHORT_BUFFER', 3, 0]);
+    assert.deepEqual(sizes(3, 99), ['SHORT_BUFFER', 3, 0]);
+    assert.deepEqual(sizes(9, 15), ['SHORT_BUFFER', 4, 15]);
+    assert.deepEqual(sizes(9, 99), ['ACCESS_DENIED', 9, 99]);
+    const missing = start(CCM, TEE_MODE_ENCRYPT, 0, 4);
+    const [size, tagSize] = [{ size: 9 }, { size: 16 }];
+    const failed = crypto.authencEncFinal(missing, run(0, 3), room, size, tag, tagSize);
+    assert.deepEqual([result(failed), size.size, tagSize.size], ['BAD_STATE', 9, 16]);
+    const opening = start(TEE_ALG_AES_GCM, TEE_MODE_DECRYPT, 0, 0);
+    assert.equal(
+      result(crypto.authencDecFinal(opening, run(0, 3), room, size, run(0, 16))),
+      'MAC_INVALID',
+    );
+    assert.equal(size.size, 9);
+    const more = start(CCM, TEE_MODE_ENCRYPT, 0, 2);
+    assert.equal(result(crypto.authencUpdatePayload(more, run(0, 3), room, size)), 'BAD_STATE');
+    assert.equal(size.size, 9);
+  });
 
   test('after the end there is nothing to update', () => {
     for (const algorithm of [CCM, TEE_ALG_AES_GCM]) {

@@ -5,7 +5,7 @@
  *
  * Upstream counterparts: optee_os core/crypto/crypto.c (crypto_authenc_*), core/crypto/aes-gcm.c.
  * Left out: tags that the TA library never asks for (it allows 12 to 16 bytes), nonces without any
- * bytes, forks beyond the limit.
+ * bytes or with more than hosts take, forks beyond the limit.
  */
 import {
   TEE_ERROR_BAD_PARAMETERS,
@@ -25,6 +25,9 @@ import { Pieces } from './pieces.ts';
 
 /** Tag lengths that hosts have, in bytes. */
 const GCM_TAG_LENGTHS: ReadonlySet<number> = new Set([4, 8, 12, 13, 14, 15, 16]);
+
+/** Bytes that hosts take as a nonce. Source: OpenSSL (GCM_IV_MAX_SIZE). */
+const GCM_MAX_NONCE = 128;
 
 /** Bytes of additional data and payload that are kept for forks. */
 export const GCM_FORK_LIMIT = 0x10_0000;
@@ -64,7 +67,7 @@ export class AesGcm implements AuthencContext {
     if (!AES.keySizes.includes(key.length)) return TEE_ERROR_BAD_PARAMETERS;
     if (tagLength > TEE_AES_BLOCK_SIZE) return TEE_ERROR_BAD_PARAMETERS;
     if (!GCM_TAG_LENGTHS.has(tagLength)) return TEE_ERROR_NOT_SUPPORTED;
-    if (nonce.length === 0) return TEE_ERROR_NOT_SUPPORTED;
+    if (nonce.length === 0 || nonce.length > GCM_MAX_NONCE) return TEE_ERROR_NOT_SUPPORTED;
     this.#begin({ key: this.#keys.get(key), nonce: new Uint8Array(nonce), tagLength });
     return TEE_SUCCESS;
   }

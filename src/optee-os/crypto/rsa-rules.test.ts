@@ -13,6 +13,7 @@ import { Bench, digest, ref, rsaPair, rsaPublic, value } from './testing/asymmet
 import type { KeySpec } from './testing/asymmetric-drive.ts';
 import { NODE } from './testing/drive.ts';
 import { EXAMPLE1 } from './testing/rsa-keys.ts';
+import type { RsaVectorKey } from './testing/rsa-keys.ts';
 import { toHex } from './testing/vector.ts';
 
 const { TEE_MODE_DECRYPT, TEE_MODE_ENCRYPT, TEE_MODE_SIGN, TEE_MODE_VERIFY } = gp;
@@ -354,11 +355,27 @@ describe('which keys and modes go together', () => {
 });
 
 describe('keys whose parts do not fit together', () => {
+  const fromPrimes = (p: bigint, q: bigint): RsaVectorKey => {
+    const e = 65537n;
+    const d = NODE.publicKey.modInverse(e, (p - 1n) * (q - 1n))!;
+    return {
+      n: toOctets(p * q),
+      e: toOctets(e),
+      d: toOctets(d),
+      p: toOctets(p),
+      q: toOctets(q),
+      dp: toOctets(d % (p - 1n)),
+      dq: toOctets(d % (q - 1n)),
+      qp: toOctets(NODE.publicKey.modInverse(q, p)!),
+    };
+  };
   const swapped = { ...EXAMPLE1, dp: EXAMPLE1.dq, dq: EXAMPLE1.dp };
   const evenPrime = { ...EXAMPLE1, p: Uint8Array.of(2) };
   const evenModulus = { ...EXAMPLE1, n: changed(EXAMPLE1.n, K - 1, 0xfa) };
   const otherExponent = { ...EXAMPLE1, d: Uint8Array.of(3) };
+  const composite = fromPrimes(((1n << 127n) - 1n) * ((1n << 107n) - 1n), (1n << 521n) - 1n);
   const rows = [
+    ['a prime that is none: no result leads back', composite, 'GENERIC'],
     ['exponents of the other prime: no result', swapped, 'GENERIC'],
     ['an even prime', evenPrime, 'GENERIC'],
     ['an even modulus', evenModulus, 'GENERIC'],
@@ -367,7 +384,7 @@ describe('keys whose parts do not fit together', () => {
   ] as const;
   for (const [name, key, expected] of rows) {
     test(name, () => {
-      const source = filled(K - 1, 5);
+      const source = filled(composite.n.length - 1, 5);
       const made = bench.operate(gp.TEE_ALG_RSA_NOPAD, TEE_MODE_DECRYPT, rsaPair(key), source);
       assert.equal(made.code, expected);
       if (expected === OK) {

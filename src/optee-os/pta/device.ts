@@ -58,11 +58,18 @@ export class DevicePta implements PseudoTa {
         return this.#list(call, TA_FLAG_DEVICE_ENUM_SUPP | storage);
       }
       case PTA_CMD_GET_DEVICES_RPMB:
-        // Without REE file storage an RPMB device would be looked for, and there is none.
-        return config.CFG_REE_FS ? this.#list(call, 0) : TEE_ERROR_STORAGE_NOT_AVAILABLE;
+        return config.CFG_REE_FS ? this.#list(call, 0) : yield* this.#withRpmb(call);
       default:
         return TEE_ERROR_NOT_IMPLEMENTED;
     }
+  }
+
+  /** TAs that keep things in RPMB, now that the normal world has found a device. */
+  *#withRpmb(call: PtaCall): Co<number> {
+    const { rpmbFs } = this.#guest.storage;
+    const found = rpmbFs !== undefined && (yield* rpmbFs.reinit(call.thread)) === TEE_SUCCESS;
+    if (!found) return TEE_ERROR_STORAGE_NOT_AVAILABLE;
+    return this.#list(call, TA_FLAG_DEVICE_ENUM_TEE_STORAGE_PRIVATE);
   }
 
   /** get_devices(): octets of the UUIDs with any of the flags. */
@@ -71,7 +78,7 @@ export class DevicePta implements PseudoTa {
     if (call.types !== TEE_PARAM_TYPE_MEMREF_OUTPUT) return TEE_ERROR_BAD_PARAMETERS;
     let position = 0;
     for (const { uuid, flags } of this.#heads()) {
-      if ((flags & wanted) === 0 || !this.#consistent(call, uuid, flags)) continue;
+      if (!this.#consistent(call, uuid, flags) || (flags & wanted) === 0) continue;
       if (position + UUID_LEN <= out.bytes.length) out.bytes.set(parseUuid(uuid), position);
       position += UUID_LEN;
     }
@@ -84,9 +91,10 @@ export class DevicePta implements PseudoTa {
     for (const image of this.#guest.nexus.earlyTas.values()) yield image.head;
   }
 
-  /** A TA is enumerated at one stage only. */
+  /** A TA is enumerated at one stage only; the log says of each listing which one is not. */
   #consistent(call: PtaCall, uuid: string, flags: number): boolean {
-    if (ENUM_FLAGS.includes(flags & ANY_ENUM_FLAG)) return true;
+    const stages = flags & ANY_ENUM_FLAG;
+    if (stages === 0 || ENUM_FLAGS.includes(stages)) return true;
     const text = `${PTA_NAME}: skipping TA ${uuid}, inconsistent flags`;
     this.#guest.nexus.log.emsg(call.thread, 'add_ta', text);
     return false;

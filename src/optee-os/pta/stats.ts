@@ -43,9 +43,15 @@ import type { PoolStats } from '../mm/core-heap.ts';
 const NONE = TEE_PARAM_TYPE_NONE;
 const OUT = TEE_PARAM_TYPE_VALUE_OUTPUT;
 
-/** A pool that can forget its peaks. */
+/** A pool, which may be able to forget its peaks. */
 interface Pool extends PoolStats {
-  resetStats(): void;
+  resetStats?(): void;
+}
+
+/** What is said of a pool; without numbers, only what it is called. */
+interface PoolRow {
+  readonly desc: string;
+  readonly pool?: Pool;
 }
 
 /** A command: the types it takes, and what it does. */
@@ -77,8 +83,8 @@ export class StatsPta implements PseudoTa {
   readonly name = 'stats.pta';
   readonly flags = PTA_DEFAULT_FLAGS;
   readonly #guest: Guest;
-  /** By ALLOC_ID_*; without a pool, only the description is given. */
-  readonly #pools: ReadonlyMap<number, { readonly desc: string; readonly pool?: Pool }>;
+  /** By ALLOC_ID_*. */
+  readonly #pools: ReadonlyMap<number, PoolRow>;
 
   constructor(guest: Guest) {
     this.#guest = guest;
@@ -117,9 +123,11 @@ export class StatsPta implements PseudoTa {
     out.size = wanted;
     if (short) return TEE_ERROR_SHORT_BUFFER;
     const view = new DataView(out.bytes.buffer, out.bytes.byteOffset, wanted);
-    ids.forEach((pool, i) =>
-      this.#writePool(view, i * PtaStatsAlloc.byteLength, pool, reset !== 0),
-    );
+    for (const [i, pool] of ids.entries()) {
+      const stats = pool === ALLOC_ID_RPMB ? yield* this.#rpmb(call) : this.#pools.get(pool)!;
+      writePool(view, i * PtaStatsAlloc.byteLength, stats);
+      if (reset !== 0) stats.pool?.resetStats?.();
+    }
     return TEE_SUCCESS;
   }
 
@@ -154,17 +162,28 @@ export class StatsPta implements PseudoTa {
     return known.includes(call.params[0]!.a) ? TEE_SUCCESS : TEE_ERROR_BAD_PARAMETERS;
   }
 
-  #writePool(view: DataView, at: number, id: number, reset: boolean): void {
-    const { desc, pool } = this.#pools.get(id)!;
-    new Uint8Array(view.buffer, view.byteOffset + at, PtaStatsAlloc.byteLength).fill(0);
-    PtaStatsAlloc.desc.bytes(view, at).set(new TextEncoder().encode(desc));
-    if (pool === undefined) return;
-    PtaStatsAlloc.allocated.set(view, at, pool.allocated);
-    PtaStatsAlloc.maxAllocated.set(view, at, pool.maxAllocated);
-    PtaStatsAlloc.size.set(view, at, pool.size);
-    PtaStatsAlloc.numAllocFail.set(view, at, pool.numAllocFail);
-    PtaStatsAlloc.biggestAllocFail.set(view, at, pool.biggestAllocFail);
-    PtaStatsAlloc.biggestAllocFailUsed.set(view, at, pool.biggestAllocFailUsed);
-    if (reset) pool.resetStats();
+  /** rpmb_mem_stats(): what the table of files says, which is read for it. */
+  *#rpmb({ thread }: PtaCall): Co<PoolRow> {
+    const pool = yield* this.#guest.storage.rpmbFs?.memStats(thread) ?? nothing();
+    if (typeof pool === 'number') return { desc: 'RPMB secure storage (no data)' };
+    const { allocated, maxAllocated, size } = pool;
+    const failures = { numAllocFail: 0, biggestAllocFail: 0, biggestAllocFailUsed: 0 };
+    return { desc: 'RPMB secure storage', pool: { allocated, maxAllocated, size, ...failures } };
   }
+}
+
+function* nothing(): Co<number> {
+  return TEE_ERROR_NOT_SUPPORTED;
+}
+
+function writePool(view: DataView, at: number, { desc, pool }: PoolRow): void {
+  new Uint8Array(view.buffer, view.byteOffset + at, PtaStatsAlloc.byteLength).fill(0);
+  PtaStatsAlloc.desc.bytes(view, at).set(new TextEncoder().encode(desc));
+  if (pool === undefined) return;
+  PtaStatsAlloc.allocated.set(view, at, pool.allocated);
+  PtaStatsAlloc.maxAllocated.set(view, at, pool.maxAllocated);
+  PtaStatsAlloc.size.set(view, at, pool.size);
+  PtaStatsAlloc.numAllocFail.set(view, at, pool.numAllocFail);
+  PtaStatsAlloc.biggestAllocFail.set(view, at, pool.biggestAllocFail);
+  PtaStatsAlloc.biggestAllocFailUsed.set(view, at, pool.biggestAllocFailUsed);
 }

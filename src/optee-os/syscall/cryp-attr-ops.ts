@@ -163,7 +163,9 @@ export class Bignum implements AttributeStore {
     return TEE_SUCCESS;
   }
 
+  /** What was there is wiped, as far as it stands in bytes. */
   set(value: bigint): void {
+    this.#bytes.fill(0);
     this.#value = value;
     this.#bytes = toOctets(value);
   }

@@ -92,6 +92,7 @@ describe('RSA', () => {
     ['1', 512, exponent(1n), BAD],
     ['0', 512, exponent(0n), BAD],
     ['an even one', 512, exponent(65538n), BAD],
+    ['the least, which is the usual one', 512, exponent(65537n), OK],
     ['the longest', 512, exponent((1n << 254n) + 643n), OK],
     ['one of 256 bits', 512, exponent((1n << 255n) + 1n), BAD],
     ['one of 33 octets', 512, exponent((1n << 256n) + 1n), BAD],

@@ -154,6 +154,11 @@ export class CryptoObject implements KeyObject, DerivedObject, StorableObject {
     return store instanceof Bignum ? store.value : 0n;
   }
 
+  /** Whether the type has a big number of that id. */
+  isNumber(id: number): boolean {
+    return this.#stores[this.#indexOf(id)] instanceof Bignum;
+  }
+
   /** The value of an attribute; undefined when the object has none of that id. */
   attribute(id: number): AttributeStore | undefined {
     const index = this.#indexOf(id);

@@ -7,12 +7,14 @@ import {
   TEE_ERROR_ACCESS_DENIED,
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_BAD_STATE,
+  TEE_ERROR_OUT_OF_MEMORY,
   TEE_ERROR_SHORT_BUFFER,
   TEE_MODE_DECRYPT,
   TEE_MODE_ENCRYPT,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import type { AuthencContext } from '../crypto/contexts.ts';
+import { fitsBounceBuffer } from '../kernel/user-access.ts';
 import type { Size } from './svc-cryp-objects.ts';
 import { CrypStates } from './svc-cryp-states.ts';
 
@@ -30,6 +32,7 @@ export class CrypAuthenc extends CrypStates {
     const key = this.objects.get(state.key1);
     if (key === undefined) return TEE_ERROR_BAD_STATE;
     if (!key.initialized) return TEE_ERROR_BAD_PARAMETERS;
+    if (!fitsBounceBuffer(this.trace, nonce.length)) return TEE_ERROR_OUT_OF_MEMORY;
     const start = { key: key.secret, nonce, tagLength, aadLength, payloadLength };
     const result = state.context.init(start);
     if (result === TEE_SUCCESS) state.initialized = true;
@@ -46,8 +49,9 @@ export class CrypAuthenc extends CrypStates {
     if (typeof found === 'number') return found;
     if (size.size > out.length) return TEE_ERROR_ACCESS_DENIED;
     if (size.size < source.length) return TEE_ERROR_SHORT_BUFFER;
-    size.size = source.length;
-    return found.updatePayload(source, out);
+    const result = found.updatePayload(source, out);
+    if (result === TEE_SUCCESS) size.size = source.length;
+    return result;
   }
 
   authencEncFinal(
@@ -60,10 +64,18 @@ export class CrypAuthenc extends CrypStates {
   ): number {
     const found = this.#authenc(handle, TEE_MODE_ENCRYPT);
     if (typeof found === 'number') return found;
-    if (size.size > out.length || tagSize.size > tag.length) return TEE_ERROR_ACCESS_DENIED;
-    if (size.size < source.length) return TEE_ERROR_SHORT_BUFFER;
+    if (size.size > out.length) return TEE_ERROR_ACCESS_DENIED;
+    if (size.size < source.length) {
+      tagSize.size = 0;
+      return TEE_ERROR_SHORT_BUFFER;
+    }
+    if (tagSize.size > tag.length) return TEE_ERROR_ACCESS_DENIED;
+    const needed = { size: tagSize.size };
+    const result = found.encFinal(source, out, tag, needed);
+    if (result !== TEE_SUCCESS && result !== TEE_ERROR_SHORT_BUFFER) return result;
     size.size = source.length;
-    return found.encFinal(source, out, tag, tagSize);
+    tagSize.size = needed.size;
+    return result;
   }
 
   authencDecFinal(
@@ -77,8 +89,9 @@ export class CrypAuthenc extends CrypStates {
     if (typeof found === 'number') return found;
     if (size.size > out.length) return TEE_ERROR_ACCESS_DENIED;
     if (size.size < source.length) return TEE_ERROR_SHORT_BUFFER;
-    size.size = source.length;
-    return found.decFinal(source, out, tag);
+    const result = found.decFinal(source, out, tag);
+    if (result === TEE_SUCCESS) size.size = source.length;
+    return result;
   }
 
   /** The context of a started operation (of one mode), or why there is none. */

@@ -12,17 +12,21 @@ import {
   TEE_ERROR_ITEM_NOT_FOUND,
   TEE_ERROR_NOT_IMPLEMENTED,
   TEE_ERROR_NOT_SUPPORTED,
+  TEE_ERROR_OUT_OF_MEMORY,
   TEE_SUCCESS,
   TEE_TYPE_DATA,
   TEE_USAGE_EXTRACTABLE,
 } from '../../abi/gp.ts';
+import { UteeAttribute } from '../../abi/utee.ts';
 import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { TaAttribute, TaObjectInfo } from '../../ta/runtime.ts';
 import type { Trace } from '../../trace/trace.ts';
 import type { CryptoServices } from '../crypto/contexts.ts';
+import { fitsBounceBuffer } from '../kernel/user-access.ts';
 import { generateKey } from './cryp-generate.ts';
 import { checkAttributes, checkKeySize, findObjectType } from './cryp-obj-props.ts';
 import { objectOfType } from './cryp-object.ts';
+import type { CryptoObject } from './cryp-object.ts';
 import type { CryptoHeap, ObjectTable } from './tee-obj.ts';
 
 export interface CryptoOptions {
@@ -78,8 +82,11 @@ export class CrypObjects {
     if (object === undefined) return TEE_ERROR_BAD_STATE;
     if (object.persistent !== undefined || object.initialized) return TEE_ERROR_BAD_PARAMETERS;
     if (object.type === TEE_TYPE_DATA) return TEE_ERROR_NOT_IMPLEMENTED;
+    if (!this.canCopyIn(attributes)) return TEE_ERROR_OUT_OF_MEMORY;
     const checked = checkAttributes('populate', object.props.attributes, attributes);
-    const result = checked === TEE_SUCCESS ? object.populate(attributes) : checked;
+    if (checked !== TEE_SUCCESS) return checked;
+    if (!this.#canCopyNumbers(object, attributes)) return TEE_ERROR_OUT_OF_MEMORY;
+    const result = object.populate(attributes);
     if (result === TEE_SUCCESS) object.initialized = true;
     return result;
   }
@@ -132,9 +139,26 @@ export class CrypObjects {
     if (object.type === TEE_TYPE_DATA) return TEE_ERROR_NOT_SUPPORTED;
     const sizeResult = checkKeySize(object.props, sizeBits);
     if (sizeResult !== TEE_SUCCESS) return sizeResult;
-    const result = checkAttributes('generate', object.props.attributes, attributes);
-    if (result !== TEE_SUCCESS) return result;
+    if (!this.canCopyIn(attributes)) return TEE_ERROR_OUT_OF_MEMORY;
+    const checked = checkAttributes('generate', object.props.attributes, attributes);
+    if (checked !== TEE_SUCCESS) return checked;
+    if (!this.#canCopyNumbers(object, attributes)) return TEE_ERROR_OUT_OF_MEMORY;
     return generateKey(object, sizeBits, attributes, this.services);
+  }
+
+  /** copy_in_attrs(): the array of attributes, not what they refer to. */
+  protected canCopyIn(attributes: readonly TaAttribute[]): boolean {
+    return fitsBounceBuffer(this.trace, attributes.length * UteeAttribute.byteLength);
+  }
+
+  /** op_attr_bignum_from_user(): one after the other; secrets go where they stay at once. */
+  #canCopyNumbers(object: CryptoObject, attributes: readonly TaAttribute[]): boolean {
+    return attributes.every(
+      ({ id, content }) =>
+        content === undefined ||
+        !object.isNumber(id) ||
+        fitsBounceBuffer(this.trace, content.length),
+    );
   }
 
   protected absent(what: string, id: number): number {

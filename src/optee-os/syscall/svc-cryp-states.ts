@@ -8,14 +8,23 @@ import {
   TEE_ERROR_ACCESS_DENIED,
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_BAD_STATE,
+  TEE_ERROR_NOT_IMPLEMENTED,
   TEE_ERROR_NOT_SUPPORTED,
   TEE_ERROR_OUT_OF_MEMORY,
   TEE_ERROR_SHORT_BUFFER,
+  TEE_OPERATION_AE,
+  TEE_OPERATION_ASYMMETRIC_CIPHER,
+  TEE_OPERATION_ASYMMETRIC_SIGNATURE,
+  TEE_OPERATION_CIPHER,
+  TEE_OPERATION_DIGEST,
+  TEE_OPERATION_KEY_DERIVATION,
+  TEE_OPERATION_MAC,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import { findAlgorithm } from '../crypto/algorithms.ts';
 import type { Algorithm, CipherContext, OperationContext } from '../crypto/contexts.ts';
 import { GCM_FORK_LIMIT } from '../crypto/gcm.ts';
+import { fitsBounceBuffer } from '../kernel/user-access.ts';
 import { CrypObjects } from './svc-cryp-objects.ts';
 import type { Size } from './svc-cryp-objects.ts';
 
@@ -28,6 +37,17 @@ export interface CryptoState {
   context: OperationContext;
   initialized: boolean;
 }
+
+/** TEE_ALG_GET_CLASS(): what syscall_cryp_state_alloc() answers to each class when no key comes. */
+const WITHOUT_KEY: ReadonlyMap<number, number> = new Map([
+  [TEE_OPERATION_DIGEST, TEE_ERROR_NOT_IMPLEMENTED],
+  [TEE_OPERATION_CIPHER, TEE_ERROR_BAD_PARAMETERS],
+  [TEE_OPERATION_MAC, TEE_ERROR_BAD_PARAMETERS],
+  [TEE_OPERATION_AE, TEE_ERROR_BAD_PARAMETERS],
+  [TEE_OPERATION_ASYMMETRIC_CIPHER, TEE_ERROR_BAD_PARAMETERS],
+  [TEE_OPERATION_ASYMMETRIC_SIGNATURE, TEE_ERROR_BAD_PARAMETERS],
+  [TEE_OPERATION_KEY_DERIVATION, TEE_ERROR_BAD_PARAMETERS],
+]);
 
 /** struct tee_cryp_state with a context beside it, on a 64-bit core. */
 const STATE_BYTES = 72 + 560;
@@ -53,7 +73,7 @@ export class CrypStates extends CrypObjects {
     out: { handle: number },
   ): number {
     const algorithm = findAlgorithm(id);
-    if (algorithm === undefined) return this.absent('algorithm', id);
+    if (algorithm === undefined) return this.#absentAlgorithm(id, key1, key2);
     for (const handle of [key1, key2]) {
       const result = handle === 0 ? TEE_SUCCESS : this.#checkKey(handle, algorithm, mode);
       if (result !== TEE_SUCCESS) return result;
@@ -102,7 +122,9 @@ export class CrypStates extends CrypObjects {
     return result;
   }
 
+  /** Of nothing nothing is looked at, not even the handle. */
   hashUpdate(handle: number, chunk: Uint8Array): number {
+    if (chunk.length === 0) return TEE_SUCCESS;
     const state = this.state(handle);
     if (state === undefined) return TEE_ERROR_BAD_PARAMETERS;
     if (!state.initialized) return TEE_ERROR_BAD_STATE;
@@ -144,7 +166,9 @@ export class CrypStates extends CrypObjects {
     const key1 = this.objects.get(state.key1);
     const key2 = this.objects.get(state.key2);
     if (key1 === undefined) return TEE_ERROR_BAD_STATE;
-    if (!key1.initialized || key2?.initialized === false) return TEE_ERROR_BAD_PARAMETERS;
+    if (!key1.initialized) return TEE_ERROR_BAD_PARAMETERS;
+    if (!fitsBounceBuffer(this.trace, iv.length)) return TEE_ERROR_OUT_OF_MEMORY;
+    if (key2?.initialized === false) return TEE_ERROR_BAD_PARAMETERS;
     const result = state.context.init(key1.secret, key2?.secret, iv);
     if (result === TEE_SUCCESS) state.initialized = true;
     return result;
@@ -172,6 +196,16 @@ export class CrypStates extends CrypObjects {
 
   protected state(handle: number): CryptoState | undefined {
     return this.#states.get(handle);
+  }
+
+  /** What upstream says where no row fits: no key fits either, and a class may need one. */
+  #absentAlgorithm(id: number, key1: number, key2: number): number {
+    const result = this.absent('algorithm', id);
+    const given = [key1, key2].find((handle) => handle !== 0);
+    if (given !== undefined) {
+      return this.objects.get(given) === undefined ? TEE_ERROR_BAD_STATE : TEE_ERROR_BAD_PARAMETERS;
+    }
+    return WITHOUT_KEY.get(id >>> 28) ?? result;
   }
 
   #checkKey(handle: number, algorithm: Algorithm, mode: number): number {

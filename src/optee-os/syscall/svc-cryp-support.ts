@@ -28,7 +28,7 @@ export const CRYPTO_SUPPORT: readonly SupportRow[] = [
   row(
     'authenc_init',
     'partial',
-    'GCM: a nonce of 1 byte or more, a tag of 4, 8 or 12 to 16 bytes; else TEE_ERROR_NOT_SUPPORTED',
+    'GCM: a nonce of 1 to 128 bytes, a tag of 4, 8 or 12 to 16 bytes; else TEE_ERROR_NOT_SUPPORTED',
   ),
   row('authenc_update_aad', 'supported'),
   row('authenc_update_payload', 'supported'),

@@ -178,12 +178,15 @@ describe('errors of ciphers, as tee_svc_cryp.c has them', () => {
   const update = (handle: number, length: number, size: number): number =>
     crypto.cipherUpdate(handle, new Uint8Array(length), room, { size });
 
+  const alloc = (algorithm: number, key1: number, key2: number): number =>
+    crypto.stateAlloc(algorithm, TEE_MODE_ENCRYPT, key1, key2, out);
+
   const cases: readonly (readonly [string, () => number, string])[] = [
-    [
-      'alloc: unknown algorithm',
-      () => crypto.stateAlloc(TEE_ALG_MD5SHA1, 5, 0, 0, out),
-      'NOT_SUPPORTED',
-    ],
+    ['alloc: absent digest', () => alloc(TEE_ALG_MD5SHA1, 0, 0), 'NOT_IMPLEMENTED'],
+    ['alloc: absent cipher', () => alloc(TEE_ALG_AES_ECB_NOPAD + 0x800, 0, 0), 'BAD_PARAMETERS'],
+    ['alloc: no class', () => alloc(0x00000001, 0, 0), 'NOT_SUPPORTED'],
+    ['alloc: absent, no such key', () => alloc(TEE_ALG_MD5SHA1, 9999, 0), 'BAD_STATE'],
+    ['alloc: absent, with a key', () => alloc(TEE_ALG_MD5SHA1, 0, hmac), 'BAD_PARAMETERS'],
     ['alloc: no key', () => crypto.stateAlloc(TEE_ALG_AES_CTR, 0, 0, 0, out), 'BAD_PARAMETERS'],
     [
       'alloc: two keys',
@@ -206,6 +209,10 @@ describe('errors of ciphers, as tee_svc_cryp.c has them', () => {
     ['init: key without value', () => crypto.cipherInit(noKey.handle, IV), 'BAD_PARAMETERS'],
     ['init: short IV', () => crypto.cipherInit(cbc, IV.subarray(1)), 'BAD_PARAMETERS'],
     ['init: long IV', () => crypto.cipherInit(cbc, run(0, 17)), 'BAD_PARAMETERS'],
+    ['init: IV of a page', () => crypto.cipherInit(cbc, run(0, 4096)), 'BAD_PARAMETERS'],
+    ['init: longer IV', () => crypto.cipherInit(cbc, run(0, 4097)), 'OUT_OF_MEMORY'],
+    ['hash: nothing, of nothing', () => crypto.hashUpdate(9999, run(0, 0)), 'TEE_SUCCESS'],
+    ['hash: no such operation', () => crypto.hashUpdate(9999, run(0, 1)), 'BAD_PARAMETERS'],
     ['init: neither encrypt nor decrypt', () => crypto.cipherInit(mac, IV), 'BAD_PARAMETERS'],
     ['update: no such operation', () => update(9999, 16, 16), 'BAD_PARAMETERS'],
     ['update: not started', () => update(cbc, 16, 16), 'BAD_STATE'],
@@ -222,6 +229,7 @@ describe('errors of ciphers, as tee_svc_cryp.c has them', () => {
     ['copy: other mode', () => crypto.stateCopy(cbc, mac), 'BAD_PARAMETERS'],
     ['copy: no such operation', () => crypto.stateCopy(cbc, 9999), 'BAD_PARAMETERS'],
     ['free: no such operation', () => crypto.stateFree(9999), 'BAD_PARAMETERS'],
+    ['authenc: no such operation', () => crypto.authencInit(9999, IV, 16, 0, 0), 'BAD_PARAMETERS'],
     ['authenc: a cipher', () => crypto.authencInit(cbc, IV, 16, 0, 0), 'BAD_STATE'],
     ['authenc: not started', () => crypto.authencUpdateAad(gcm, IV), 'BAD_STATE'],
   ];
@@ -268,7 +276,7 @@ describe('handles', () => {
     const { crypto, trace } = context();
     assert.equal(
       result(crypto.stateAlloc(TEE_ALG_AES_CCM + 1, 0, 0, 0, { handle: 0 })),
-      'NOT_SUPPORTED',
+      'BAD_PARAMETERS',
     );
     assert.match(trace.lastCause?.text ?? '', /no such algorithm: 0x40000711/);
   });

@@ -4,14 +4,17 @@ import { OPTEE_RPC_CMD_GET_TIME, OPTEE_RPC_CMD_SUSPEND } from '../../abi/optee-r
 import {
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_ITEM_NOT_FOUND,
+  TEE_ERROR_OUT_OF_MEMORY,
   TEE_ERROR_OVERFLOW,
   TEE_ERROR_TIME_NOT_SET,
   TEE_PROPSET_CURRENT_CLIENT,
   TEE_PROPSET_CURRENT_TA,
   TEE_PROPSET_TEE_IMPLEMENTATION,
   TEE_SUCCESS,
+  TEE_TYPE_AES,
 } from '../../abi/gp.ts';
 import {
+  TEE_SCN_CRYP_RANDOM_NUMBER_GENERATE,
   UTEE_TIME_CAT_REE,
   UTEE_TIME_CAT_SYSTEM,
   UTEE_TIME_CAT_TA_PERSISTENT,
@@ -146,6 +149,39 @@ describe('properties', () => {
       'gpd.client.endian': 0,
       'gpd.ta.appID': A,
     });
+  });
+});
+
+describe('random numbers', () => {
+  it('go through one bounce buffer', () => {
+    const { world, ret } = inTa(function* ({ tee }) {
+      const page = new Uint8Array(4096);
+      assert.equal(tee.rng(page), TEE_SUCCESS);
+      assert.ok(page.some((octet) => octet !== 0));
+      return tee.rng(new Uint8Array(4097));
+    });
+    assert.equal(ret, TEE_ERROR_OUT_OF_MEMORY);
+    const { requested, limit } = world.trace.lastCause!;
+    assert.deepEqual([requested, limit], [4097, 'BOUNCE_BUFFER_SIZE=4096']);
+  });
+
+  it('for keys are no system call', () => {
+    const numbers: number[] = [];
+    const { ret } = inTa(function* ({ tee, environment }) {
+      const { trace } = environment.sched;
+      trace.setLevel('all');
+      const stop = trace.addSink((event) => {
+        if (event.name === 'ta.syscall') numbers.push((event.args as { number: number }).number);
+      });
+      const out = { handle: 0 };
+      assert.equal(tee.crypto.objAlloc(TEE_TYPE_AES, 128, out), TEE_SUCCESS);
+      assert.equal(tee.crypto.generateKey(out.handle, 128, []), TEE_SUCCESS);
+      assert.equal(tee.rng(new Uint8Array(1)), TEE_SUCCESS);
+      stop();
+      return TEE_SUCCESS;
+    });
+    assert.equal(ret, TEE_SUCCESS);
+    assert.deepEqual(numbers, [TEE_SCN_CRYP_RANDOM_NUMBER_GENERATE]);
   });
 });
 

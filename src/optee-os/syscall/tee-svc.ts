@@ -10,6 +10,7 @@ import {
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_CANCEL,
   TEE_ERROR_NOT_SUPPORTED,
+  TEE_ERROR_OUT_OF_MEMORY,
   TEE_LOGIN_TRUSTED_APP,
   TEE_NUM_PARAMS,
   TEE_ORIGIN_TEE,
@@ -52,6 +53,7 @@ import type { TeeIdentity, TeeTaSession } from '../kernel/session.ts';
 import type { TaManager } from '../kernel/tee-ta-manager.ts';
 import { sysTimeMs } from '../kernel/tee-time.ts';
 import type { ThreadCtx } from '../kernel/thread.ts';
+import { fitsBounceBuffer } from '../kernel/user-access.ts';
 import type { UserTaCtx } from '../kernel/user-ta.ts';
 import { CryptoSyscalls } from './svc-cryp.ts';
 import { SvcStorage } from './svc-storage.ts';
@@ -82,7 +84,7 @@ export class TeeSvc implements TaSyscalls {
     this.#identity = { login: TEE_LOGIN_TRUSTED_APP, uuid: ctx.uuid };
     this.#objects = new ObjectTable(heap);
     this.crypto = new CryptoSyscalls({
-      services: { crypto: nexus.crypto, rng: (out) => this.rng(out) },
+      services: { crypto: nexus.crypto, rng: (out) => this.#random(out) },
       trace: nexus.trace,
       heap,
       objects: this.#objects,
@@ -246,10 +248,11 @@ export class TeeSvc implements TaSyscalls {
     this.#guest.nexus.taRam.free(base, pages.length);
   }
 
+  /** syscall_cryp_random_number_generate() */
   rng(out: Uint8Array): number {
     this.#trace(TEE_SCN_CRYP_RANDOM_NUMBER_GENERATE);
-    this.#guest.nexus.random.fill(out);
-    return TEE_SUCCESS;
+    if (!fitsBounceBuffer(this.#guest.nexus.trace, out.length)) return TEE_ERROR_OUT_OF_MEMORY;
+    return this.#random(out);
   }
 
   /** syscall_cache_operation(): there are no caches, so that nothing is left to do. */
@@ -289,6 +292,11 @@ export class TeeSvc implements TaSyscalls {
 
   #caller(): { thread: ThreadCtx; list: UserTaCtx['openSessions'] } {
     return { thread: this.#thread, list: this.#ctx.openSessions };
+  }
+
+  #random(out: Uint8Array): number {
+    this.#guest.nexus.random.fill(out);
+    return TEE_SUCCESS;
   }
 
   #trace(number: number): void {

@@ -15,6 +15,7 @@ import {
   TEE_ALG_DES_CBC_NOPAD,
   TEE_ALG_SM4_CTR,
   TEE_ERROR_SHORT_BUFFER,
+  TEE_MODE_DECRYPT,
   TEE_MODE_ENCRYPT,
   TEE_SUCCESS,
   TEE_TYPE_AES,
@@ -240,6 +241,31 @@ describe('ciphers in pieces', () => {
 });
 
 describe('authenticated encryption in pieces', () => {
+  for (const mode of [TEE_MODE_ENCRYPT, TEE_MODE_DECRYPT]) {
+    test(`what is held counts when the end has too little room: mode ${mode}`, async () => {
+      const echo = new Echo();
+      await inTa(
+        (tee) => {
+          const op = operation(tee, TEE_ALG_AES_CCM, mode, 128);
+          tee.TEE_SetOperationKey(op, key(tee, TEE_TYPE_AES, 128));
+          tee.TEE_AEInit(op, new Uint8Array(12), 128, 0, 400);
+          tee.TEE_AEUpdate(op, sequence(10), memref(new Uint8Array(0)));
+          const tag = memref(new Uint8Array(16));
+          const end = (dest: TEE_Memref): number =>
+            mode === TEE_MODE_ENCRYPT
+              ? tee.TEE_AEEncryptFinal(op, sequence(10), dest, tag)
+              : tee.TEE_AEDecryptFinal(op, sequence(10), dest, tag.buffer!);
+          const dest = memref(new Uint8Array(19));
+          assert.equal(end(dest), TEE_ERROR_SHORT_BUFFER);
+          assert.equal(dest.size, 20);
+        },
+        undefined,
+        new World({ crypto: echo.crypto }),
+      );
+      assert.deepEqual([echo.updates, echo.finals], [[], []]);
+    });
+  }
+
   for (const [name, algorithm, block] of [
     ['CCM: part of a block is held', TEE_ALG_AES_CCM, 16],
     ['GCM: nothing is held', TEE_ALG_AES_GCM, 1],

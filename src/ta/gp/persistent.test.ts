@@ -10,6 +10,7 @@ import {
   TEE_DATA_SEEK_END,
   TEE_DATA_SEEK_SET,
   TEE_ERROR,
+  TEE_ERROR_ACCESS_CONFLICT,
   TEE_ERROR_ACCESS_DENIED,
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_ITEM_NOT_FOUND,
@@ -272,14 +273,19 @@ describe('handles', () => {
       (args.at(-1) as { handle: number }).handle = 42;
       return TEE_SUCCESS;
     }
-    const open = inWorld({ storage: { objOpen: opened, objCreate: opened } });
+    const enumAlloc = (out: { handle: number }): number => {
+      out.handle = 42;
+      return TEE_SUCCESS;
+    };
+    const open = inWorld({ storage: { objOpen: opened, objCreate: opened, enumAlloc } });
     await inTa(
       async (tee) => {
-        const [one, two] = [ref(NO_OBJECT), ref(NO_OBJECT)];
+        const [one, two, three] = [ref(NO_OBJECT), ref(NO_OBJECT), ref(NO_ENUMERATOR)];
         await tee.TEE_OpenPersistentObject(TEE_STORAGE_PRIVATE, ID, FLAGS, one);
         const storageId = TEE_STORAGE_PRIVATE;
         await tee.TEE_CreatePersistentObject(storageId, ID, FLAGS, NO_OBJECT, null, two);
-        assert.deepEqual([one.value, two.value], [42, 42]);
+        tee.TEE_AllocatePersistentObjectEnumerator(three);
+        assert.deepEqual([one.value, two.value, three.value], [42, 42, 42]);
       },
       undefined,
       open,
@@ -290,10 +296,11 @@ describe('handles', () => {
         await tee.TEE_OpenPersistentObject(TEE_STORAGE_PRIVATE, null, FLAGS, one);
         const storageId = TEE_STORAGE_PRIVATE;
         await tee.TEE_CreatePersistentObject(storageId, null, FLAGS, NO_OBJECT, null, two);
-        assert.deepEqual([one.value, two.value, three.value], [0, 0, ENUMERATOR]);
+        tee.TEE_AllocatePersistentObjectEnumerator(three);
+        assert.deepEqual([one.value, two.value, three.value], [0, 0, 0]);
       },
       undefined,
-      inWorld({ storage: storage(() => TEE_ERROR_ITEM_NOT_FOUND) }),
+      inWorld({ storage: storage(() => TEE_ERROR_ACCESS_CONFLICT) }),
     );
   });
 

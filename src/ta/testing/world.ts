@@ -2,7 +2,6 @@
  * A small secure world for the tests of this room: real scheduler, bus, TA instances and crypto;
  * sessions without clients, threads or limits. It counts what a TA could leak.
  */
-import { randomFillSync } from 'node:crypto';
 import {
   TEE_ERROR_ACCESS_DENIED,
   TEE_ERROR_ITEM_NOT_FOUND,
@@ -264,7 +263,7 @@ export class Syscalls implements TaSyscalls {
     this.#world.secure.give(pages);
   }
   rng(out: Uint8Array): number {
-    randomFillSync(out);
+    this.#world.random.fill(out);
     return TEE_SUCCESS;
   }
   cacheOperation(isPrivate: boolean): number {
@@ -285,6 +284,8 @@ interface Property {
 
 export class World {
   readonly trace = new Trace();
+  /** Of TAs. */
+  readonly random = new SeededRandom(2);
   readonly sched = new Scheduler({
     trace: this.trace,
     clock: new VirtualClock(),
