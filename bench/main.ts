@@ -12,6 +12,8 @@ import { boot } from './boot.ts';
 import { invokeInProcess } from './invoke-in-process.ts';
 import { invokeNative } from './invoke-native.ts';
 import { memref } from './memref.ts';
+import { mm } from './mm.ts';
+import { pins } from './pin.ts';
 import { powerCut } from './power-cut.ts';
 import { Unavailable } from './row.ts';
 import type { Benchmark, Row } from './row.ts';
@@ -24,6 +26,8 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   'invoke-in-process': invokeInProcess,
   'invoke-native': invokeNative,
   memref,
+  mm,
+  pins,
   'aes-ctr': aesCtr,
   'aes-ctr-one-invoke': aesCtrOneInvoke,
   'aes-gcm': aesGcm,

@@ -12,6 +12,10 @@ import { PROFILES } from '../src/box/profiles.ts';
 import type { Profile } from '../src/box/profiles.ts';
 import { COMMANDS } from '../src/cli/commands.ts';
 import { SUPPORT, formatSupport } from '../src/cli/support-table.ts';
+import { nodeHost } from '../src/host/node/host.ts';
+import { LABS } from '../src/labs/labs.ts';
+import { drawPlot } from '../src/labs/plot.ts';
+import { markdownTable } from '../src/labs/table.ts';
 import { CONFIG_TABLE } from '../src/optee-os/config.ts';
 import type { ConfigRow } from '../src/optee-os/config.ts';
 import { ROOMS, roomOf } from '../test/house/rooms.ts';
@@ -37,13 +41,15 @@ function supportSummary(): string {
 
 // --- profiles
 
-type ProfileRoom = 'process' | 'tee' | 'optee' | 'opteeOs' | 'userland';
+type ProfileRoom = 'mm' | 'process' | 'tee' | 'optee' | 'clients' | 'opteeOs' | 'userland';
 
 /** The rooms of a profile, with the files that declare their switches. */
 const SWITCHES: readonly (readonly [ProfileRoom, title: string, path: string])[] = [
+  ['mm', 'Memory management', 'src/linux/mm/switches.ts'],
   ['process', 'Processes and files', 'src/linux/process/switches.ts'],
   ['tee', 'TEE core', 'src/linux/tee/switches.ts'],
   ['optee', 'OP-TEE driver', 'src/linux/tee/optee/switches.ts'],
+  ['clients', 'Kernel clients', 'src/linux/clients/switches.ts'],
   ['opteeOs', 'OP-TEE OS', 'src/optee-os/switches.ts'],
   ['userland', 'libteec and tee-supplicant', 'src/userland/switches.ts'],
 ];
@@ -213,6 +219,21 @@ export async function pages(): Promise<ReadonlyMap<string, string>> {
   return updated;
 }
 
+// --- labs
+
+/** The pages of the labs with their tables, and the plots beside them, by path. It takes a while. */
+export async function labPages(): Promise<ReadonlyMap<string, string>> {
+  const updated = new Map<string, string>();
+  for (const lab of LABS) {
+    const result = await lab.run(nodeHost(), { seed: 1, timed: false });
+    const path = `docs/labs/${lab.name}`;
+    updated.set(`${path}.md`, withBlock(read(`${path}.md`), 'table', markdownTable(result)));
+    updated.set(`${path}.svg`, drawPlot(result.plot));
+  }
+  return updated;
+}
+
 if (import.meta.main) {
-  for (const [path, text] of await pages()) writeFileSync(new URL(path, root), text);
+  const written = [...(await pages()), ...(await labPages())];
+  for (const [path, text] of written) writeFileSync(new URL(path, root), text);
 }

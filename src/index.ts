@@ -22,6 +22,7 @@ export { DEFAULT_PROFILE, PROFILES, withoutQuirks } from './box/profiles.ts';
 export type { Profile, ProfileName } from './box/profiles.ts';
 export { formatReport, reportOf } from './box/report.ts';
 export type { Leak, Report, Usage } from './box/report.ts';
+export type { KernelClient, KernelClientName } from './linux/clients/modules.ts';
 export { FaultyStore } from './host/faulty-store.ts';
 export type { StoreOperation } from './host/faulty-store.ts';
 export { MemoryStore } from './host/memory-store.ts';

@@ -5,7 +5,7 @@
  */
 import { pa } from '../machine/address.ts';
 import { DEFAULT_RAM_BASE } from '../machine/machine.ts';
-import type { Region } from '../machine/machine.ts';
+import type { Region, ReusablePool } from '../machine/machine.ts';
 
 const MIB = 1 << 20;
 
@@ -22,6 +22,11 @@ export interface Board {
   readonly reservedShmBytes: number;
   /** CFG_CORE_ASYNC_NOTIF_GIC_INTID */
   readonly notifInterrupt: number;
+  /**
+   * Bytes of a `linux,cma` node in /reserved-memory, the default CMA area; a multiple of 2 MiB, as
+   * is its place. None by default.
+   */
+  readonly cmaBytes?: number;
 }
 
 export const QEMU_ARMV8: Board = {
@@ -49,7 +54,12 @@ export interface BoardMap {
   readonly core: Region;
   readonly taRam: Region;
   readonly reservedShm: Region;
+  /** Nodes of /reserved-memory that are CMA areas. */
+  readonly reusable: readonly ReusablePool[];
 }
+
+/** Where CMA areas may begin. */
+const CMA_ALIGNMENT = 2 * MIB;
 
 export function mapOf(board: Board): BoardMap {
   let top = DEFAULT_RAM_BASE + board.ramBytes;
@@ -57,9 +67,11 @@ export function mapOf(board: Board): BoardMap {
     top -= size;
     return { base: pa(top), size };
   };
-  return {
-    core: take(board.coreBytes),
-    taRam: take(board.taRamBytes),
-    reservedShm: take(board.reservedShmBytes),
-  };
+  const core = take(board.coreBytes);
+  const taRam = take(board.taRamBytes);
+  const reservedShm = take(board.reservedShmBytes);
+  if (board.cmaBytes === undefined) return { core, taRam, reservedShm, reusable: [] };
+  top -= top % CMA_ALIGNMENT;
+  const cma = { name: 'linux,cma', region: take(board.cmaBytes), isDefault: true };
+  return { core, taRam, reservedShm, reusable: [cma] };
 }

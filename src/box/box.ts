@@ -4,10 +4,14 @@
  */
 import { QEMU_ARMV8, mapOf } from '../boards/boards.ts';
 import type { Board } from '../boards/boards.ts';
-import { formatErrno } from '../abi/errno.ts';
+import { ETIMEDOUT, formatErrno } from '../abi/errno.ts';
 import type { Host } from '../host/host.ts';
 import type { HostNet } from '../host/net.ts';
 import type { ByteStore } from '../host/store.ts';
+import type { KernelLayoutName } from '../linux/mm/kernel-layout.ts';
+import type { MemoryParameters } from '../linux/mm/mm-init.ts';
+import { KernelClients, parseKernelClient } from '../linux/clients/modules.ts';
+import type { KernelClient } from '../linux/clients/modules.ts';
 import { Kernel } from '../linux/process/kernel.ts';
 import { LoopbackNet } from '../linux/process/loopback.ts';
 import { Program } from '../linux/process/program.ts';
@@ -31,6 +35,7 @@ import type { Policy } from '../sched/policy.ts';
 import { SeededRandom } from '../sched/random.ts';
 import type { RandomSource } from '../sched/random.ts';
 import { Scheduler } from '../sched/scheduler.ts';
+import type { Co } from '../sched/task.ts';
 import type { TaImage } from '../ta/runtime.ts';
 import { Trace } from '../trace/trace.ts';
 import type { TraceLevel } from '../trace/events.ts';
@@ -54,6 +59,10 @@ export interface BoxOptions {
   /** OP-TEE's build-time configuration, by its CFG_ names. */
   readonly config?: Partial<OpteeOsConfig>;
   readonly board?: Board;
+  /** The kernel's command line as far as it is about memory: `cma=`, `movablecore=`, swap. */
+  readonly memory?: MemoryParameters;
+  /** Where the kernel's own addresses are: as on arm64 by default; `arm` has high memory. */
+  readonly kernelLayout?: KernelLayoutName;
   /** Seed of everything that is drawn; boxes are deterministic unless they are live. */
   readonly seed?: number;
   /** Wall clock and the host's entropy instead of virtual time and a seed. */
@@ -79,6 +88,11 @@ export interface BoxOptions {
   readonly rpmb?: Uint8Array;
   /** What lies in /var/lib/tee: secure storage; empty and gone with the box by default. */
   readonly stateStore?: ByteStore;
+  /**
+   * Kernel modules that are clients of TAs, as modprobe takes them: `trusted rng=kernel`. None by
+   * default.
+   */
+  readonly kernelClients?: readonly KernelClient[];
   readonly trace?: TraceLevel;
   /** Events that the trace keeps. */
   readonly traceCapacity?: number;
@@ -118,6 +132,8 @@ export class Box {
   readonly opteeOs: OpteeOs;
   /** The driver's state, once it has probed. */
   readonly optee: Optee;
+  /** What kernel clients offer the rest of the kernel, as far as they are loaded. */
+  readonly kernelClients: KernelClients;
   /** The program that is the built-in tee-supplicant, if there is one. */
   readonly supplicant: Program | undefined;
   /** Calls and pools so far, as far as the trace's level lets them be seen. */
@@ -159,6 +175,7 @@ export class Box {
       tree: {
         secure: [map.core, map.taRam],
         reservedShm,
+        reusable: map.reusable,
         optee: { method: 'smc', interrupt: notifInterrupt },
       },
     });
@@ -185,6 +202,9 @@ export class Box {
       realtimeNs: () => this.#realtimeNs(options.live === true),
       release: this.profile.release,
       switches: this.profile.process,
+      mmSwitches: this.profile.mm,
+      ...(options.memory && { memory: options.memory }),
+      ...(options.kernelLayout && { layout: options.kernelLayout }),
       net: this.#net(options),
     });
     this.kernel.mount('/lib/optee_armtz', options.taStore ?? host.memoryStore());
@@ -194,6 +214,8 @@ export class Box {
       ...(options.nodeAccess && { nodeAccess: options.nodeAccess }),
     });
     this.optee = this.#probe(this.#rpmbClass(options.rpmb));
+    this.kernelClients = new KernelClients(this.tee, this.profile.clients);
+    this.#loadClients(options.kernelClients ?? []);
     this.#plugins = options.plugins ?? [];
     this.supplicant = this.#startSupplicant(options.supplicant ?? 'builtin');
     this.baseline = usageOf(this);
@@ -303,6 +325,23 @@ export class Box {
     if (outcome === undefined)
       throw new BootError('the driver waits for something that never comes');
     return outcome;
+  }
+
+  /** modprobe of each, in order. */
+  #loadClients(wanted: readonly KernelClient[]): void {
+    for (const client of wanted) {
+      const request = parseKernelClient(client);
+      let rc: number | undefined;
+      const load = this.kernelClients.load(request);
+      const body = function* (): Co<void> {
+        rc = yield* load;
+      };
+      this.sched.spawn(`modprobe ${request.name}`, body());
+      this.sched.runReady();
+      const { halted } = this.sched;
+      if (halted !== undefined) throw new BootError(halted.text, { cause: halted.error });
+      if (rc !== 0) throw new BootError(`modprobe ${client}: ${formatErrno(rc ?? -ETIMEDOUT)}`);
+    }
   }
 
   #startSupplicant(option: NonNullable<BoxOptions['supplicant']>): Program | undefined {

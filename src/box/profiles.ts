@@ -4,6 +4,10 @@
  * and upstream has not merged. Every difference between two profiles is a row here.
  */
 import { TEE_MAX_ARG_SIZE, TEE_MAX_ARG_SIZE_6_1 } from '../abi/tee.ts';
+import type { ClientSwitches } from '../linux/clients/switches.ts';
+import { MAX_BLOB_SIZE } from '../linux/clients/trusted-keys/trusted-type.ts';
+import { MM_HARDENED, MM_LINUX_6_1, MM_LINUX_7_3 } from '../linux/mm/switches.ts';
+import type { MmSwitches } from '../linux/mm/switches.ts';
 import type { ProcessSwitches } from '../linux/process/switches.ts';
 import type { OpteeSwitches } from '../linux/tee/optee/switches.ts';
 import type { TeeSwitches } from '../linux/tee/switches.ts';
@@ -15,9 +19,11 @@ export interface Profile {
   readonly name: string;
   /** As uname -r shows it. */
   readonly release: string;
+  readonly mm: MmSwitches;
   readonly process: ProcessSwitches;
   readonly tee: TeeSwitches;
   readonly optee: OpteeSwitches;
+  readonly clients: ClientSwitches;
   readonly opteeOs: OpteeOsSwitches;
   readonly userland: UserlandSwitches;
 }
@@ -25,17 +31,19 @@ export interface Profile {
 const LINUX_7_3: Profile = {
   name: 'linux-7.3',
   release: '7.3.4',
-  process: { anonInodesNoexec: true },
+  mm: MM_LINUX_7_3,
+  process: { anonInodesNoexec: true, memfdSecret: true, sealedMapsReadOnly: true },
   tee: {
     maxArgSize: TEE_MAX_ARG_SIZE,
     dynShmPowerOfTwo: false,
     dynShmKeepsPages: true,
     registerByIovIter: true,
-    kernelPagesReferenced: false,
+    kernelRegistration: 'iov_iter',
     shmRegisterFd: true,
     ubufAndObjref: true,
     sysfsRevision: true,
     pinLongterm: false,
+    unpinDirty: false,
     accountMemlock: false,
     quirkMmapOffsetIgnored: true,
     quirkShortPinLeaksPage: true,
@@ -47,6 +55,7 @@ const LINUX_7_3: Profile = {
     threadCount: true,
     updateOutOnly: true,
     rpcShmByPages: true,
+    memTypeCheck: 'for_each_vma_range',
     notifTimeout: true,
     rpmbRouting: true,
     teeRevision: true,
@@ -60,6 +69,11 @@ const LINUX_7_3: Profile = {
     quirkShmFreeAnyType: true,
     quirkArgPageKeepsContext: true,
     quirkWakesRunningCall: true,
+  },
+  clients: {
+    hwrngDefaultQuality: 1024,
+    hwrngEarlyRandomness: false,
+    maxBlobSize: MAX_BLOB_SIZE,
   },
   opteeOs: {
     quirkShmSizePageRounded: true,
@@ -85,14 +99,15 @@ const LINUX_6_1: Profile = {
   ...LINUX_7_3,
   name: 'linux-6.1',
   release: '6.1.192',
-  process: { anonInodesNoexec: false },
+  mm: MM_LINUX_6_1,
+  process: { anonInodesNoexec: false, memfdSecret: false, sealedMapsReadOnly: false },
   tee: {
     ...LINUX_7_3.tee,
     maxArgSize: TEE_MAX_ARG_SIZE_6_1,
     dynShmPowerOfTwo: true,
     dynShmKeepsPages: false,
     registerByIovIter: false,
-    kernelPagesReferenced: true,
+    kernelRegistration: 'vmalloc-walk',
     shmRegisterFd: false,
     ubufAndObjref: false,
     sysfsRevision: false,
@@ -108,6 +123,7 @@ const LINUX_6_1: Profile = {
     teeRevision: false,
     quirkReleaseWaitsForScan: true,
   },
+  clients: { ...LINUX_7_3.clients, hwrngDefaultQuality: 0, hwrngEarlyRandomness: true },
 };
 
 /** The same profile with every switch of an upstream bug off. */
@@ -122,9 +138,11 @@ export function withoutQuirks(profile: Profile): Profile {
   return {
     ...profile,
     name: `${profile.name} without bugs`,
+    mm: off(profile.mm),
     process: off(profile.process),
     tee: off(profile.tee),
     optee: off(profile.optee),
+    clients: off(profile.clients),
     opteeOs: off(profile.opteeOs),
     userland: off(profile.userland),
   };
@@ -133,7 +151,14 @@ export function withoutQuirks(profile: Profile): Profile {
 const HARDENED: Profile = {
   ...withoutQuirks(LINUX_7_3),
   name: 'hardened',
-  tee: { ...withoutQuirks(LINUX_7_3).tee, pinLongterm: true, accountMemlock: true },
+  mm: MM_HARDENED,
+  tee: {
+    ...withoutQuirks(LINUX_7_3).tee,
+    kernelRegistration: 'page-array',
+    pinLongterm: true,
+    unpinDirty: true,
+    accountMemlock: true,
+  },
 };
 
 export const PROFILES = {

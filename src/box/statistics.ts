@@ -23,6 +23,7 @@ export interface CallLine {
 
 export interface PoolLine {
   readonly pool: string;
+  readonly used: number;
   readonly highWater: number;
   readonly limit: number;
   readonly unit: string;
@@ -55,7 +56,7 @@ class CallCounter {
 
 export class Statistics {
   readonly #calls = new Map<string, CallCounter>();
-  readonly #pools = new Map<string, { highWater: number; limit: number; unit: string }>();
+  readonly #pools = new Map<string, Omit<PoolLine, 'pool'>>();
   readonly #causes = new Map<string, { cause: Cause; count: number }>();
   /** When each task entered its call. */
   readonly #entered = new Map<number, number>();
@@ -114,7 +115,7 @@ export class Statistics {
   #pool({ args }: TraceEvent<'pool'>): void {
     const { name, used, limit, unit } = args;
     const highWater = Math.max(this.#pools.get(name)?.highWater ?? 0, used);
-    this.#pools.set(name, { highWater, limit, unit });
+    this.#pools.set(name, { used, highWater, limit, unit });
   }
 }
 

@@ -29,6 +29,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'run a program on the box of a teebox serve',
     load: async () => (await import('./commands/exec.ts')).exec,
   },
+  mem: {
+    summary: 'what memory is used for, page by page, and who has pinned it',
+    load: async () => (await import('./commands/mem.ts')).mem,
+  },
+  lab: {
+    summary: 'an experiment on an open debate, with its table and plot',
+    load: async () => (await import('./commands/lab.ts')).lab,
+  },
   doctor: {
     summary: 'say what this machine withholds from native programs',
     load: async () => (await import('./commands/doctor.ts')).doctor,

@@ -74,6 +74,7 @@ export class NativeBox {
       plugins,
       net: options.net,
       taStore,
+      kernelClients: options.kernelClients,
       trace:
         options.traceOut !== undefined && options.trace === 'off' ? 'worlds' : traceLevel(options),
       nodeAccess: () => owner,
@@ -140,10 +141,15 @@ export class NativeBox {
     return true;
   }
 
-  /** Lets go of what the programs left, writes what was asked for, and ends the box. */
-  async close(): Promise<void> {
+  /** Processes that hold TEE files after the program has ended let go of them. */
+  async drain(): Promise<void> {
     const deadline = performance.now() + DRAIN_MS;
     await this.supervisor.run(() => this.supervisor.quiet || performance.now() > deadline);
+  }
+
+  /** Lets go of what the programs left, writes what was asked for, and ends the box. */
+  async close(): Promise<void> {
+    await this.drain();
     await this.#stopSupplicant();
     if (!this.#options.quiet && !this.#startFailed) this.#report();
     await this.#watchdog.close();

@@ -27,6 +27,7 @@ describe('options of a box', () => {
           state: undefined,
           profile: 'linux-7.3',
           config: {},
+          kernelClients: [],
           trace: 'off',
           traceOut: undefined,
           quiet: false,
@@ -53,10 +54,21 @@ describe('options of a box', () => {
     assert.deepEqual(program, ['prog', '-q', '--ta']);
   });
 
+  it('name kernel clients as modprobe does', () => {
+    const { options } = parseBoxOptions([
+      '--kernel-client',
+      'trusted rng=kernel',
+      '--kernel-client=optee-rng',
+    ]);
+    assert.deepEqual(options.kernelClients, ['trusted rng=kernel', 'optee-rng']);
+  });
+
   it('are refused with what would be right', () => {
     refused(/unexpected prog: write -- before the program/, 'prog');
     refused(/no profile linux-5: linux-7\.3, linux-6\.1, hardened/, '--profile', 'linux-5');
     refused(/no trace level most: off, calls, worlds, all/, '--trace', 'most');
+    refused(/no kernel client tpm: trusted, optee-rng, tee_bnxt_fw/, '--kernel-client', 'tpm');
+    refused(/optee-rng: no parameter x=1: it takes none/, '--kernel-client', 'optee-rng x=1');
     refused(/no network loopback: host, none/, '--net', 'loopback');
     refused(/CFG_NO_SUCH/, '-c', 'CFG_NO_SUCH=1');
     refused(/CFG_NUM_THREADS/, '-c', 'CFG_NUM_THREADS=many');

@@ -5,6 +5,8 @@ import type { OpteeOsConfig } from '../optee-os/config.ts';
 import { PROFILES, isProfileName } from '../box/profiles.ts';
 import type { NetChoice } from '../box/box.ts';
 import type { ProfileName } from '../box/profiles.ts';
+import { KERNEL_CLIENTS, parseKernelClient } from '../linux/clients/modules.ts';
+import type { KernelClient } from '../linux/clients/modules.ts';
 import { TRACE_LEVELS } from '../trace/events.ts';
 import type { TraceLevel } from '../trace/events.ts';
 import { UsageError } from './command.ts';
@@ -20,6 +22,7 @@ export interface BoxCliOptions {
   readonly state: string | undefined;
   readonly profile: ProfileName;
   readonly config: Partial<OpteeOsConfig>;
+  readonly kernelClients: readonly KernelClient[];
   readonly trace: TraceLevel;
   readonly traceOut: string | undefined;
   readonly quiet: boolean;
@@ -36,6 +39,7 @@ export const BOX_USAGE = [
   '  --state DIR               keeps /var/lib/tee (secure storage) from run to run',
   `  --profile NAME            ${Object.keys(PROFILES).join(', ')}`,
   '  -c CFG_X=y                an OP-TEE build option; repeatable',
+  `  --kernel-client MODULE    ${KERNEL_CLIENTS.join(', ')}; parameters in quotes; repeatable`,
   `  --trace LEVEL             ${TRACE_LEVELS.join(', ')}: events as lines on stderr`,
   '  --trace-out FILE          events to a file: .pftrace Perfetto, .strace ioctls, else lines',
   '  --ram MIB                 RAM of the box, 512 by default',
@@ -57,6 +61,7 @@ const OPTIONS = {
   state: { type: 'string' },
   profile: { type: 'string' },
   c: { type: 'string', short: 'c', multiple: true },
+  'kernel-client': { type: 'string', multiple: true },
   trace: { type: 'string' },
   'trace-out': { type: 'string' },
   ram: { type: 'string' },
@@ -104,6 +109,7 @@ export function parseBoxOptions(args: readonly string[]): {
       state: values.state,
       profile,
       config: Object.assign({}, ...(values.c ?? []).map((text) => configOf(text))),
+      kernelClients: (values['kernel-client'] ?? []).map((text) => clientOf(text)),
       trace: levelOf(values.trace),
       traceOut: values['trace-out'],
       quiet: values.quiet ?? false,
@@ -130,6 +136,15 @@ function configOf(text: string): Partial<OpteeOsConfig> {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+function clientOf(text: string): KernelClient {
+  try {
+    parseKernelClient(text);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+  return text as KernelClient;
 }
 
 function levelOf(text: string | undefined): TraceLevel {

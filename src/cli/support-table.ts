@@ -1,6 +1,8 @@
 /** The rooms' support rows in one table, as text and as the support page. */
 import type { SupportRow } from '../abi/support.ts';
+import { CLIENT_SUPPORT } from '../linux/clients/support.ts';
 import { MM_SUPPORT } from '../linux/mm/support.ts';
+import { PINNERS_SUPPORT } from '../linux/pinners/support.ts';
 import { PROCESS_SUPPORT } from '../linux/process/support.ts';
 import { OPTEE_SUPPORT } from '../linux/tee/optee/support.ts';
 import { TEE_SUPPORT } from '../linux/tee/support.ts';
@@ -12,11 +14,13 @@ import { SUPPORT as USERLAND_SUPPORT } from '../userland/support.ts';
 export const SUPPORT: readonly SupportRow[] = [
   ...TEE_SUPPORT,
   ...OPTEE_SUPPORT,
+  ...CLIENT_SUPPORT,
   ...OPTEE_OS_SUPPORT,
   ...GP_SUPPORT,
   ...USERLAND_SUPPORT,
   ...PROCESS_SUPPORT,
   ...MM_SUPPORT,
+  ...PINNERS_SUPPORT,
   ...NATIVE_SUPPORT,
 ];
 

@@ -10,6 +10,10 @@ import type { ByteStore } from './store.ts';
 /** The RAM of one machine. `bytes` is fixed for the life of the backing: it never moves or grows. */
 export interface RamBacking {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /**
+   * Zero bytes beside the RAM, for what a kernel knows of each page: 64 a page, where there are any.
+   */
+  readonly pageData?: Uint8Array<ArrayBuffer>;
   /** The memory that `bytes` lies in, as WebAssembly sees it, where translated TA code runs on it. */
   readonly memory: WebAssemblyMemoryLike | undefined;
   /** Gives the memory back. The bytes must not be touched afterwards. */

@@ -73,6 +73,7 @@ export class Bus {
   readonly u8: Uint8Array<ArrayBuffer>;
   readonly view: DataView<ArrayBuffer>;
   readonly trace: Trace;
+  #pageData: Uint8Array<ArrayBuffer> | undefined;
   /** Attribute per page, as an index into `#attributes`. */
   readonly #pages: Uint8Array;
   readonly #attributes: PageAttribute[] = [NORMAL, SECURE];
@@ -84,7 +85,16 @@ export class Bus {
     this.u8 = ram.bytes;
     this.view = new DataView(ram.bytes.buffer, ram.bytes.byteOffset, ram.bytes.length);
     this.trace = trace;
+    this.#pageData = ram.pageData;
     this.#pages = new Uint8Array(this.size / PAGE_SIZE);
+  }
+
+  /** Zero bytes for what a kernel keeps of each page. The first who asks gets those of the RAM. */
+  takePageData(bytes: number): Uint8Array<ArrayBuffer> {
+    const beside = this.#pageData;
+    if (beside === undefined || beside.length < bytes) return new Uint8Array(bytes);
+    this.#pageData = undefined;
+    return beside;
   }
 
   contains(address: number, length: number): boolean {

@@ -17,6 +17,14 @@ export interface Region {
   readonly size: number;
 }
 
+/** A node of /reserved-memory, `shared-dma-pool` and `reusable`: a CMA area. */
+export interface ReusablePool {
+  readonly name: string;
+  readonly region: Region;
+  /** `linux,cma-default`: of all devices that have none of their own. */
+  readonly isDefault: boolean;
+}
+
 /** What the boot loader's device tree tells the normal world about the secure one. */
 export interface DeviceTree {
   readonly memory: Region;
@@ -24,6 +32,8 @@ export interface DeviceTree {
   readonly secure: readonly Region[];
   /** Reserved shared memory (`optee_shm`), when the secure world has some. */
   readonly reservedShm: Region | undefined;
+  /** Memory that the kernel may lend out until its devices want it. */
+  readonly reusable?: readonly ReusablePool[];
   /** The `/firmware/optee` node: conduit method and the notification interrupt. */
   readonly optee:
     { readonly method: 'smc' | 'hvc'; readonly interrupt: number | undefined } | undefined;

@@ -6,6 +6,7 @@
 import { closeSync, unlinkSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { TextDecoder } from 'node:util';
+import type { MemorySnapshot } from '../box/memory-snapshot.ts';
 import { EPOLLHUP, EPOLLIN, EPOLLRDHUP } from './epoll.ts';
 import { FdSockets } from './fd-passing.ts';
 import { sendSignal } from './send-signal.ts';
@@ -13,7 +14,8 @@ import type { NativeExit } from './spawner.ts';
 import type { NativeProgram, Supervisor } from './supervisor.ts';
 
 /** What `exec` sends, with its three fds beside it; later only signals. */
-export type ToServer = ProgramRequest | { readonly signal: NodeJS.Signals };
+export type ToServer =
+  ProgramRequest | { readonly signal: NodeJS.Signals } | { readonly inspect: 'memory' };
 
 export interface ProgramRequest {
   readonly argv: readonly string[];
@@ -22,7 +24,10 @@ export interface ProgramRequest {
 }
 
 export type FromServer =
-  { readonly pid: number } | { readonly exit: NativeExit } | { readonly error: string };
+  | { readonly pid: number }
+  | { readonly exit: NativeExit }
+  | { readonly error: string }
+  | { readonly memory: MemorySnapshot };
 
 /** Messages are lines of JSON. */
 export const encodeLine = (message: ToServer | FromServer): Uint8Array =>
@@ -46,13 +51,19 @@ export class ProgramServer {
   readonly #supervisor: Supervisor;
   readonly #sockets: FdSockets;
   readonly #path: string;
+  readonly #memory: (() => MemorySnapshot) | undefined;
   readonly #listener: number;
   readonly #connections = new Set<Connection>();
 
-  /** Listens at once. @throws SocketError when the path is taken or cannot be bound. */
-  constructor(supervisor: Supervisor, path: string) {
+  /**
+   * Listens at once.
+   * @param memory what it answers to who asks for the box's memory; nobody may without.
+   * @throws SocketError when the path is taken or cannot be bound.
+   */
+  constructor(supervisor: Supervisor, path: string, memory?: () => MemorySnapshot) {
     this.#supervisor = supervisor;
     this.#path = path;
+    this.#memory = memory;
     this.#sockets = new FdSockets(supervisor.libc, supervisor.arch);
     this.#listener = this.#sockets.listen(path);
     supervisor.epoll.add(this.#listener, EPOLLIN, () => this.#accept());
@@ -95,6 +106,9 @@ export class ProgramServer {
       if (program !== undefined && program.exit === undefined) {
         sendSignal(program.pid, message.signal);
       }
+    } else if ('inspect' in message) {
+      const memory = this.#memory?.();
+      this.#send(connection, memory === undefined ? { error: 'it is not told' } : { memory });
     } else {
       this.#start(connection, message);
     }
@@ -121,7 +135,8 @@ export class ProgramServer {
   #send(connection: Connection, message: FromServer): void {
     if (!this.#connections.has(connection)) return;
     try {
-      writeSync(connection.fd, encodeLine(message));
+      const bytes = encodeLine(message);
+      for (let sent = 0; sent < bytes.length;) sent += writeSync(connection.fd, bytes, sent);
     } catch {
       this.#forget(connection);
     }
@@ -152,6 +167,7 @@ function parse(line: string): ToServer | undefined {
 
 function isRequest(value: unknown): value is ToServer {
   if (typeof value !== 'object' || value === null) return false;
+  if (Reflect.get(value, 'inspect') === 'memory') return true;
   const signal: unknown = Reflect.get(value, 'signal');
   if (signal !== undefined) return typeof signal === 'string' && signal in constants.signals;
   const argv: unknown = Reflect.get(value, 'argv');

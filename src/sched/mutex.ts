@@ -53,6 +53,17 @@ export class Mutex {
     this.#take();
   }
 
+  /** The same until a signal comes, which is false. */
+  *lockInterruptible(): Co<boolean> {
+    if (this.#sched.searching) yield* this.#sched.point();
+    while (this.#owner !== undefined) {
+      const status = yield* this.#queue.wait('interruptible', undefined, this);
+      if (status === 'signal') return false;
+    }
+    this.#take();
+    return true;
+  }
+
   unlock(): void {
     const task = this.#sched.running();
     if (this.#owner !== task)

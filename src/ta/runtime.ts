@@ -147,6 +147,7 @@ export interface TaSyscalls {
   /** Memory of the TA's own in secure RAM: whole pages, zeroed; undefined when there is no more. */
   allocatePages(count: number): readonly Pa[] | undefined;
   freePages(pages: readonly Pa[]): void;
+  /** TEE_ERROR_OUT_OF_MEMORY for more than a bounce buffer holds. */
   rng(out: Uint8Array): number;
   /** @param isPrivate the memory is the TA's own @param operation UTEE_CACHE_OPERATION */
   cacheOperation(isPrivate: boolean, operation: number): number;

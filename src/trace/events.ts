@@ -63,6 +63,10 @@ export interface EventArgs {
   'rpc.end': { cmd: number; thread: number; ret: number };
   'bus.device': { action: 'add' | 'remove'; name: string };
   pin: { pages: number; delta: number };
+  /** A folio has moved; the reason by its name of enum migrate_reason. */
+  'page.migrate': { from: number; to: number; pages: number; reason: string };
+  /** A candidate of cma_alloc() could not be emptied; `busy` is a page that stays, or 0. */
+  'cma.busy': { area: string; address: number; pages: number; busy: number };
   // --- machine
   'smc.call': { regs: readonly number[] };
   /** `call` is the function that was called: results are codes for some, data for others. */
@@ -136,6 +140,8 @@ export const EVENT_LEVELS: { readonly [N in EventName]: TraceLevel } = {
   'rpc.end': 'worlds',
   'bus.device': 'worlds',
   pin: 'all',
+  'page.migrate': 'all',
+  'cma.busy': 'worlds',
   'smc.call': 'worlds',
   'smc.return': 'worlds',
   irq: 'worlds',

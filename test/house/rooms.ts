@@ -12,9 +12,12 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'linux/lib': ['sched'],
   'linux/mm': ['machine', 'linux/lib'],
   'linux/process': ['linux/mm'],
+  'linux/keys': ['linux/process'],
   'linux/rpmb': ['linux/process'],
+  'linux/pinners': ['linux/process'],
   'linux/tee': ['linux/process'],
   'linux/tee/optee': ['linux/tee', 'linux/rpmb'],
+  'linux/clients': ['linux/keys', 'linux/tee'],
   // A secure world's pages and coroutines appear in the contract, so it needs their types.
   'ta/runtime': ['machine'],
   'ta/gp': ['ta/runtime'],
@@ -23,12 +26,21 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   'optee-os': ['machine', 'ta/runtime'],
   userland: ['abi', 'linux/process'],
   boards: ['machine'],
-  box: ['boards', 'linux/tee/optee', 'optee-os', 'ta/typescript', 'userland', 'ta'],
+  box: [
+    'boards',
+    'linux/clients',
+    'linux/tee/optee',
+    'optee-os',
+    'ta/typescript',
+    'userland',
+    'ta',
+  ],
   sim: ['box'],
+  labs: ['box', 'linux/pinners'],
   native: ['box'],
   // The package's entries: they bring a host to a box.
   entry: ['box', 'sim', 'native', 'host/node', 'ta'],
-  cli: ['box', 'sim', 'native', 'entry', 'host/node', 'ta'],
+  cli: ['box', 'sim', 'labs', 'native', 'entry', 'host/node', 'ta'],
 };
 
 /** Pairs that must never meet, whatever the table says: the wall between the worlds. */

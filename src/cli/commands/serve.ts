@@ -1,4 +1,5 @@
 /** `teebox serve`: a box that programs started with `teebox exec` share. */
+import { memorySnapshot } from '../../box/memory-snapshot.ts';
 import { SocketError } from '../../native/fd-passing.ts';
 import { ProgramServer } from '../../native/program-server.ts';
 import { CliError, EXIT, UsageError, printError } from '../command.ts';
@@ -36,7 +37,7 @@ export const serve: Command = {
 
 function open(native: NativeBox, socket: string): ProgramServer {
   try {
-    return new ProgramServer(native.supervisor, socket);
+    return new ProgramServer(native.supervisor, socket, () => memorySnapshot(native.box));
   } catch (error) {
     if (error instanceof SocketError) throw new CliError(`cannot serve: ${error.message}`);
     throw error;

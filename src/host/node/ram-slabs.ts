@@ -10,6 +10,11 @@ const WASM_PAGE = 65536;
 /** No slab is larger: what it reserves is address space until it is touched, but not for ever. */
 const LARGEST_SLAB_BYTES = 2 ** 31;
 
+/** What a machine gets beside its RAM, for a page of 4 KiB. */
+const PAGE_DATA_SHARE = 4096 / 64;
+/** Of a WebAssembly.Memory. */
+const MOST_BYTES = 2 ** 32;
+
 interface Slab {
   readonly memory: WebAssembly.Memory;
   readonly pieceBytes: number;
@@ -21,10 +26,13 @@ export class RamSlabs {
 
   /** @param sizeBytes a multiple of 64 KiB; the bytes are zero. */
   take(sizeBytes: number): RamBacking {
-    const slab = this.#withRoom(sizeBytes);
-    const bytes = new Uint8Array(slab.memory.buffer, slab.used, sizeBytes);
-    slab.used += sizeBytes;
-    return { bytes, memory: slab.memory, release() {} };
+    const share = Math.ceil(sizeBytes / PAGE_DATA_SHARE / WASM_PAGE) * WASM_PAGE;
+    const pageBytes = sizeBytes + share <= MOST_BYTES ? share : 0;
+    const { memory, used } = this.#withRoom(sizeBytes + pageBytes);
+    this.#slab!.used += sizeBytes + pageBytes;
+    const bytes = new Uint8Array(memory.buffer, used, sizeBytes);
+    const pageData = new Uint8Array(memory.buffer, used + sizeBytes, pageBytes);
+    return { bytes, pageData, memory, release() {} };
   }
 
   #withRoom(pieceBytes: number): Slab {

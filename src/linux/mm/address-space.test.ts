@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PROT_READ } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, pa, va } from '../../machine/address.ts';
+import { GFP_HIGHUSER_MOVABLE } from './gfp.ts';
 import { SECURE } from '../../machine/bus.ts';
 import { BoxHalted } from '../../sched/halt.ts';
 import { FAULT, SCATTERED } from './address-space.ts';
-import { MIGRATE_MOVABLE } from './migrate-type.ts';
 import { AT, BASE, MIB, bytes, leakFree, makeMemory, mapAt, readBack } from './testing/memory.ts';
 
 describe('user copies', () => {
@@ -90,7 +90,7 @@ describe('user copies', () => {
     leakFree(({ pages, sched }, space) => {
       mapAt(space, 4096);
       const frames: number[] = [];
-      while (pages.freePages > 0) frames.push(pages.allocFrames(0, MIGRATE_MOVABLE));
+      while (pages.freePages > 0) frames.push(pages.allocFrames(0, GFP_HIGHUSER_MOVABLE));
       assert.equal(space.write(va(AT), bytes(1)), false);
       assert.match(sched.trace.lastCause?.text ?? '', /no page left/);
       for (const frame of frames) pages.putFrame(frame);

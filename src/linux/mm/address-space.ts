@@ -9,16 +9,19 @@ import { BusFault } from '../../machine/bus.ts';
 import type { Access, BusPort } from '../../machine/bus.ts';
 import { PAGE_SIZE, pa, pageOffset } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
+import type { MmAccount } from './account.ts';
 import { MM_ARCHES } from './arch.ts';
 import type { MmArchName } from './arch.ts';
 import { userFault } from './fault.ts';
 import type { FaultError } from './fault.ts';
 import { dupMmap } from './fork.ts';
-import { pinUserPagesFast } from './gup.ts';
+import { pinForDriver } from './gup.ts';
+import { madvise } from './madvise.ts';
 import { MmStruct } from './mm-struct.ts';
 import { mmap, munmap } from './mmap.ts';
 import type { MapRequest } from './mmap.ts';
 import { mprotect } from './mprotect.ts';
+import { msync } from './msync.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import { PTE_USER, PTE_WRITE, pteOffset } from './page-table.ts';
 import { RamViews } from './ram-views.ts';
@@ -29,7 +32,7 @@ export type AccessError = FaultError | 'SIGBUS';
 
 const ACCESS_ERROR_TEXT: { readonly [E in AccessError]: string } = {
   SIGSEGV: 'no mapping allows it',
-  SIGBUS: 'the page is closed to the normal world',
+  SIGBUS: 'the page is closed to the normal world, or its file has none there',
   OOM: 'the kernel has no page left for it',
 };
 
@@ -51,8 +54,8 @@ export class AddressSpace implements UserMemory {
   /** Why the last access that failed did. */
   #error: AccessError | undefined;
 
-  constructor(options: AddressSpaceOptions) {
-    this.mm = new MmStruct(options.pages, MM_ARCHES[options.arch]);
+  constructor(options: AddressSpaceOptions, parent?: MmStruct) {
+    this.mm = new MmStruct(options.pages, MM_ARCHES[options.arch], parent);
     this.#options = options;
     this.#port = options.pages.port;
     this.#views = new RamViews(this.#port.u8);
@@ -74,9 +77,19 @@ export class AddressSpace implements UserMemory {
     return mprotect(this.mm, start, length, prot);
   }
 
+  /** msync(): 0, -EINVAL, -ENOMEM or what writing brought. @param flags MS_* */
+  msync(start: number, length: number, flags: number): number {
+    return msync(this.mm, start, length, flags);
+  }
+
+  /** madvise(): 0, -EINVAL or -ENOMEM. @param advice MADV_* */
+  madvise(start: number, length: number, advice: number): number {
+    return madvise(this.mm, start, length, advice);
+  }
+
   /** fork(): a copy that shares pages until they are written; undefined for -ENOMEM. */
   fork(): AddressSpace | undefined {
-    const child = new AddressSpace(this.#options);
+    const child = new AddressSpace(this.#options, this.mm);
     return dupMmap(child.mm, this.mm) ? child : undefined;
   }
 
@@ -107,6 +120,10 @@ export class AddressSpace implements UserMemory {
   }
 
   // --- the kernel
+  get account(): MmAccount {
+    return this.mm.account;
+  }
+
   accessOk(at: number, length: number): boolean {
     return this.mm.accessOk(at, length);
   }
@@ -137,7 +154,7 @@ export class AddressSpace implements UserMemory {
   }
 
   pin(start: Va, count: number, flags: GupFlags): PinnedPages | number {
-    return pinUserPagesFast(this.mm, start, count, flags);
+    return pinForDriver(this.mm, start, count, flags);
   }
 
   /** What is returned is good until the address space changes. */

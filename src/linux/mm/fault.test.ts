@@ -4,7 +4,9 @@ import { EINVAL } from '../../abi/errno.ts';
 import { PAGE_SIZE, pa, va } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
 import type { AddressSpace } from './address-space.ts';
-import { MIGRATE_MOVABLE } from './migrate-type.ts';
+import { GFP_HIGHUSER_MOVABLE } from './gfp.ts';
+import { FAULT_SIGBUS } from './page-cache.ts';
+import { Shmem } from './shmem.ts';
 import { AT, BASE, MIB, RW, bytes, leakFree, mapAt, readBack } from './testing/memory.ts';
 import type { MemoryBox } from './testing/memory.ts';
 
@@ -38,7 +40,7 @@ describe('pages on demand', () => {
   it(
     'follow each other in RAM when the next frame is free, whatever was freed last',
     leakFree(({ pages }, space) => {
-      const frames = Array.from({ length: 64 }, () => pages.allocFrames(0, MIGRATE_MOVABLE));
+      const frames = Array.from({ length: 64 }, () => pages.allocFrames(0, GFP_HIGHUSER_MOVABLE));
       mapAt(space, 2);
       for (const [page, freed] of [[10], [11, 50]].entries()) {
         for (const i of freed) pages.putFrame(frames[i]!);
@@ -159,6 +161,79 @@ describe('pfn mappings', () => {
         assert.equal(space.mmap({ length: 1, pfnMap }), -EINVAL);
       }
       assert.equal(box.pages.usedPages, 1);
+    }),
+  );
+});
+
+describe('private mappings of an object', () => {
+  /** Two pages of an object that hold 1 and 2, mapped privately at AT. */
+  const mapped = ({ pages }: MemoryBox, space: AddressSpace): Shmem => {
+    const cache = new Shmem(pages);
+    const shared = space.mmap({ length: 2 * PAGE_SIZE, shared: true, cache });
+    space.write(va(shared), bytes(1));
+    space.write(va(shared + PAGE_SIZE), bytes(2));
+    space.mmap({ at: AT, fixed: 'replace', length: PAGE_SIZE, prot: RW, cache, pgoff: 1 });
+    return cache;
+  };
+
+  it(
+    'show its pages until they are written, and then a copy',
+    leakFree((box, space) => {
+      const cache = mapped(box, space);
+      assert.deepEqual(readBack(space, AT, 1), [2]);
+      assert.equal(box.pages.frames.mapcount[cache.fault(1)], 2);
+      space.write(va(AT + 1), bytes(9));
+      assert.deepEqual(readBack(space, AT, 2), [2, 9]);
+      assert.equal(box.pages.frames.mapcount[cache.fault(1)], 1);
+      const frame = cache.fault(1);
+      assert.deepEqual([...box.pages.frameBytes(frame, 'read').subarray(0, 2)], [2, 0]);
+    }),
+  );
+
+  it(
+    'are copied at once by a write, and by a pin that needs a page of its own',
+    leakFree((box, space) => {
+      const cache = mapped(box, space);
+      space.write(va(AT), bytes(7));
+      const pin = space.pin(va(AT), 1, { write: true });
+      assert.ok(typeof pin !== 'number');
+      assert.notEqual(box.pages.frames.frame(pin.pages[0]!), cache.fault(1));
+      pin.unpin();
+    }),
+  );
+
+  it(
+    'are copied by fork as far as they were written',
+    leakFree((box, space) => {
+      mapped(box, space);
+      space.write(va(AT), bytes(7));
+      const child = space.fork()!;
+      assert.deepEqual(readBack(child, AT, 1), [7]);
+      child.write(va(AT), bytes(8));
+      assert.deepEqual(readBack(space, AT, 1), [7]);
+      child.destroy();
+    }),
+  );
+
+  it(
+    'are SIGBUS where the object has no page',
+    leakFree(({ pages }, space) => {
+      class Short extends Shmem {
+        override fault(index: number): number {
+          return index > 0 ? FAULT_SIGBUS : super.fault(index);
+        }
+      }
+      const cache = new Short(pages);
+      space.mmap({
+        at: AT,
+        fixed: 'replace',
+        length: 2 * PAGE_SIZE,
+        prot: RW,
+        shared: true,
+        cache,
+      });
+      assert.equal(space.fault(AT, 'write'), undefined);
+      assert.equal(space.fault(AT + PAGE_SIZE, 'write'), 'SIGBUS');
     }),
   );
 });

@@ -6,19 +6,24 @@
  * No lock guards it: nothing here sleeps, so every operation is whole (mmap_lock).
  */
 import { PAGE_SIZE } from '../../machine/address.ts';
+import { MmAccount } from './account.ts';
 import type { MmArch } from './arch.ts';
-import { MIGRATE_MOVABLE } from './migrate-type.ts';
+import { GFP_HIGHUSER_MOVABLE } from './gfp.ts';
 import type { PageAllocator } from './page-allocator.ts';
-import { PG_ANON, PG_ANON_EXCLUSIVE, PG_LRU } from './page-frames.ts';
+import { PG_ANON, PG_ANON_EXCLUSIVE, PG_LRU, PG_SWAPBACKED } from './page-frames.ts';
 import {
   PTE_PRESENT,
   PTE_SPECIAL,
+  PTE_SWAP,
   PTE_USER,
   PTE_WRITE,
   PageTable,
   makePte,
   pteFrame,
+  pteKind,
+  swapSlot,
 } from './page-table.ts';
+import { AnonVma } from './rmap.ts';
 import { Tlb } from './tlb.ts';
 import type { Vma } from './vma.ts';
 import { VmaList } from './vma-list.ts';
@@ -35,14 +40,20 @@ export class MmStruct {
   readonly table = new PageTable();
   readonly tlb = new Tlb();
   readonly vmas: VmaList;
+  /** Whom its anonymous pages may be shared with. */
+  readonly anonVma: AnonVma;
+  readonly account = new MmAccount();
   /** MMF_HAS_PINNED: pages were pinned at some time, so fork has to look for pins. */
   hasPinned = false;
-  /** Pages mapped that the process holds references to (RssAnon + RssShmem). */
+  /** Pages mapped that the process holds references to (RssAnon + RssFile + RssShmem). */
   rss = 0;
 
-  constructor(pages: PageAllocator, arch: MmArch) {
+  /** @param parent of a fork, whose anonymous pages it will share. */
+  constructor(pages: PageAllocator, arch: MmArch, parent?: MmStruct) {
     this.pages = pages;
     this.arch = arch;
+    this.anonVma = parent?.anonVma ?? new AnonVma(pages.owners);
+    this.anonVma.join(this);
     this.vmas = new VmaList(arch.taskSize - STACK_GAP);
   }
 
@@ -52,10 +63,28 @@ export class MmStruct {
     return at >= 0 && length <= taskSize && at <= taskSize - length;
   }
 
-  /** set_pte_at() for a page whose reference the caller hands over. */
+  /** set_pte_at() and page_add_*_rmap() for a page whose reference the caller hands over. */
   mapPte(page: number, pte: number): void {
+    const { frames } = this.pages;
     this.table.set(page, pte);
+    frames.mapcount[frames.folio(pteFrame(pte))]! += 1;
     this.rss += 1;
+  }
+
+  /** Puts `entry` in place of one that shows a page, and drops the page's reference. */
+  unmapPte(page: number, entry: number): void {
+    const frame = pteFrame(this.table.get(page));
+    this.table.set(page, entry);
+    this.tlb.drop(page);
+    this.removeRmap(frame);
+  }
+
+  /** page_remove_rmap() and put_page() for an entry that has gone. */
+  removeRmap(frame: number): void {
+    const { frames } = this.pages;
+    frames.mapcount[frames.folio(frame)]! -= 1;
+    this.rss -= 1;
+    this.pages.putFrame(frame);
   }
 
   /** A mapping of a page without a reference: the zero page, or a pfn. */
@@ -69,13 +98,12 @@ export class MmStruct {
     this.tlb.drop(page);
   }
 
-  /** zap_page_range(): unmaps whole pages and drops their references. */
+  /** zap_page_range(): unmaps whole pages and drops their references, and those to swap. */
   zap(firstPage: number, endPage: number): void {
     this.table.update(firstPage, endPage, (_, pte) => {
-      if ((pte & PTE_SPECIAL) === 0) {
-        this.rss -= 1;
-        this.pages.putFrame(pteFrame(pte));
-      }
+      const kind = pteKind(pte);
+      if (kind === PTE_PRESENT) this.removeRmap(pteFrame(pte));
+      else if (kind === PTE_SWAP) this.pages.swap.put(swapSlot(pte));
       return 0;
     });
     this.tlb.flush();
@@ -91,15 +119,18 @@ export class MmStruct {
     const next = pteFrame(before) + 1;
     const adjacent =
       (before & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT &&
-      this.pages.allocFramesAt(next, 0, MIGRATE_MOVABLE);
-    const frame = adjacent ? next : this.pages.allocFrames(0, MIGRATE_MOVABLE);
-    if (frame >= 0) this.markAnon(frame);
+      this.pages.allocFramesAt(next, 0, GFP_HIGHUSER_MOVABLE);
+    const frame = adjacent ? next : this.pages.allocFrames(0, GFP_HIGHUSER_MOVABLE);
+    if (frame >= 0) this.markAnon(frame, page);
     return frame;
   }
 
-  /** page_add_new_anon_rmap() */
-  markAnon(frame: number): void {
-    this.pages.frames.flags[frame] = PG_LRU | PG_ANON | PG_ANON_EXCLUSIVE;
+  /** page_add_new_anon_rmap() without the count. @param page of user space that will show it */
+  markAnon(frame: number, page: number): void {
+    const { flags, mapping, index } = this.pages.frames;
+    flags[frame] = PG_LRU | PG_ANON | PG_ANON_EXCLUSIVE | PG_SWAPBACKED;
+    mapping[frame] = this.anonVma.id;
+    index[frame] = page;
   }
 
   zeroFrame(frame: number): void {
@@ -109,6 +140,7 @@ export class MmStruct {
   /** exit_mmap(): everything is unmapped; files are closed and pages without pins freed. */
   destroy(): void {
     for (const vma of [...this.vmas].reverse()) this.removeVma(vma);
+    this.anonVma.leave(this);
   }
 
   removeVma(vma: Vma): void {

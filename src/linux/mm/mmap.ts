@@ -12,6 +12,7 @@ import { DEFAULT_MAX_MAP_COUNT } from './mm-struct.ts';
 import type { MmStruct } from './mm-struct.ts';
 import { PTE_USER, PTE_WRITE } from './page-table.ts';
 import { populate } from './populate.ts';
+import type { PageCache } from './page-cache.ts';
 import { Shmem } from './shmem.ts';
 import type { MemoryType } from './user-memory.ts';
 import {
@@ -48,6 +49,9 @@ export interface MapRequest {
   readonly memoryType?: MemoryType;
   /** remap_pfn_range(): the physical memory from here on, whoever owns it. It is not counted. */
   readonly pfnMap?: { readonly start: Pa; readonly memoryType: MemoryType };
+  /** The pages of a file, from page `pgoff` on; anonymous memory without. */
+  readonly cache?: PageCache;
+  readonly pgoff?: number;
   /** The mapping takes over one reference to it; each part of the mapping closes one. */
   readonly file?: VmFile;
 }
@@ -68,7 +72,7 @@ export function mmap(mm: MmStruct, request: MapRequest): number {
   const vma = makeVma(mm, request, start, end);
   mm.vmas.insert(vma);
   if (pfnMap !== undefined) remapPfnRange(mm, vma, pfnMap.start);
-  else if (request.populate === true) populate(mm, start, end, vma.writable && !vma.shared);
+  else if (request.populate === true) populate(mm, start, end, vma);
   return start;
 }
 
@@ -110,16 +114,18 @@ function findAddress(mm: MmStruct, request: MapRequest, length: number): number 
 
 function makeVma(mm: MmStruct, request: MapRequest, start: number, end: number): Vma {
   const { shared = false, pfnMap, file } = request;
+  const anonymous = shared && pfnMap === undefined ? () => new Shmem(mm.pages) : () => undefined;
   const prot = (request.prot ?? PROT_READ | PROT_WRITE) & VM_ACCESS_FLAGS;
   const may = (request.mayProt ?? VM_ACCESS_FLAGS) << VM_MAY_SHIFT;
   const kind = pfnMap === undefined ? 0 : VM_IO | VM_PFNMAP | VM_DONTEXPAND;
   return new Vma({
+    mm,
     start,
     end,
     flags: prot | may | kind | (shared ? VM_SHARED : 0),
     memoryType: pfnMap?.memoryType ?? request.memoryType ?? 'normal',
-    shmem: shared && pfnMap === undefined ? new Shmem(mm.pages) : undefined,
-    pgoff: 0,
+    cache: request.cache ?? anonymous(),
+    pgoff: request.pgoff ?? 0,
     file,
   });
 }

@@ -8,7 +8,7 @@ import { PROT_SEM } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, pageOffset, roundUp } from '../../machine/address.ts';
 import { DEFAULT_MAX_MAP_COUNT } from './mm-struct.ts';
 import type { MmStruct } from './mm-struct.ts';
-import { PTE_USER, PTE_WRITE } from './page-table.ts';
+import { PTE_PRESENT, PTE_USER, PTE_WRITE } from './page-table.ts';
 import { VM_ACCESS_FLAGS, VM_MAY_SHIFT } from './vma.ts';
 import type { Vma } from './vma.ts';
 
@@ -37,20 +37,32 @@ export function mprotect(mm: MmStruct, start: number, length: number, prot: numb
 /** mprotect_fixup(): gives a part of a VMA other flags. */
 function protectRange(mm: MmStruct, vma: Vma, from: number, to: number, flags: number): number {
   if (vma.flags === flags) return 0;
-  const cuts = Number(from > vma.start) + Number(to < vma.end);
-  if (mm.vmas.count + cuts > DEFAULT_MAX_MAP_COUNT) return -ENOMEM;
-  const part = from > vma.start ? mm.vmas.split(vma, from) : vma;
-  if (to < part.end) mm.vmas.split(part, to);
+  const part = cutOut(mm, vma, from, to);
+  if (part === undefined) return -ENOMEM;
   part.flags = flags;
   changeProtection(mm, part);
   mm.vmas.mergeAround(part);
   return 0;
 }
 
-/** change_protection(): a private page only stays writable; it becomes so when it is written. */
+/** split_vma() at both ends: the part of a VMA as one of its own; undefined for -ENOMEM. */
+export function cutOut(mm: MmStruct, vma: Vma, from: number, to: number): Vma | undefined {
+  const cuts = Number(from > vma.start) + Number(to < vma.end);
+  if (mm.vmas.count + cuts > DEFAULT_MAX_MAP_COUNT) return undefined;
+  const part = from > vma.start ? mm.vmas.split(vma, from) : vma;
+  if (to < part.end) mm.vmas.split(part, to);
+  return part;
+}
+
+/**
+ * change_protection(): a private page, and one of a file, only stays writable; it becomes so when
+ * it is written.
+ */
 function changeProtection(mm: MmStruct, vma: Vma): void {
+  const always = vma.shared && !vma.needsDirtyTracking;
   mm.table.update(vma.firstPage, vma.endPage, (_, pte) => {
-    const writable = vma.writable && (vma.shared || (pte & PTE_WRITE) !== 0);
+    if ((pte & PTE_PRESENT) === 0) return pte;
+    const writable = vma.writable && (always || (pte & PTE_WRITE) !== 0);
     const flags = (vma.accessible ? PTE_USER : 0) | (writable ? PTE_WRITE : 0);
     return ((pte & ~(PTE_USER | PTE_WRITE)) | flags) >>> 0;
   });

@@ -5,20 +5,20 @@ import { PAGE_SIZE, pa } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import { BoxHalted } from '../../sched/halt.ts';
 import { withoutHoles } from './memblock.ts';
+import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL, __GFP_RECLAIMABLE } from './gfp.ts';
+import type { Gfp } from './gfp.ts';
 import {
   MAX_PAGE_ORDER,
   MIGRATE_MOVABLE,
-  MIGRATE_RECLAIMABLE,
   MIGRATE_UNMOVABLE,
   PAGEBLOCK_NR_PAGES,
 } from './migrate-type.ts';
-import type { MigrateType } from './migrate-type.ts';
 import { getOrder } from './page-allocator.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import { PG_LRU } from './page-frames.ts';
 import { BASE, MIB, makeMemory } from './testing/memory.ts';
 
-const TYPES = [MIGRATE_UNMOVABLE, MIGRATE_MOVABLE, MIGRATE_RECLAIMABLE] as const;
+const TYPES = [GFP_KERNEL, GFP_HIGHUSER_MOVABLE, GFP_KERNEL | __GFP_RECLAIMABLE] as const;
 
 const pfn = (address: Pa | undefined): number => {
   assert.ok(address !== undefined);
@@ -26,7 +26,7 @@ const pfn = (address: Pa | undefined): number => {
 };
 
 /** Takes every free page, one by one. */
-function drain(pages: PageAllocator, type: MigrateType = MIGRATE_MOVABLE): number[] {
+function drain(pages: PageAllocator, type: Gfp = GFP_HIGHUSER_MOVABLE): number[] {
   const frames: number[] = [];
   for (let frame = pages.allocFrames(0, type); frame >= 0;) {
     frames.push(frame);
@@ -47,6 +47,8 @@ describe('memory at boot', () => {
       region(0x4000, 0x1000),
       region(0x6000, 0x2000),
     ]);
+    const outside = [region(0, 0x1000), region(0x9000, 0x1000)];
+    assert.deepEqual(withoutHoles(region(0x2000, 0x3000), outside), [region(0x2000, 0x3000)]);
   });
 
   it('is free but for the zero page, in the largest blocks', () => {
@@ -84,13 +86,16 @@ describe('zones', () => {
 
   it('are asked from the highest down; MOVABLE has room for user pages only', () => {
     const { pages } = makeMemory({ mib: 16, zones });
-    const zoneOf = (type: MigrateType): string => {
+    const zoneOf = (type: Gfp): string => {
       const frame = pages.allocFrames(10, type);
       return pages.zones.find((zone) => zone.contains(frame))?.name ?? 'none';
     };
-    const kernel = [1, 2, 3].map(() => zoneOf(MIGRATE_UNMOVABLE));
+    const kernel = [1, 2, 3].map(() => zoneOf(GFP_KERNEL));
     assert.deepEqual(kernel, ['NORMAL', 'DMA32', 'none']);
-    assert.deepEqual([zoneOf(MIGRATE_MOVABLE), zoneOf(MIGRATE_MOVABLE)], ['MOVABLE', 'none']);
+    assert.deepEqual(
+      [zoneOf(GFP_HIGHUSER_MOVABLE), zoneOf(GFP_HIGHUSER_MOVABLE)],
+      ['MOVABLE', 'none'],
+    );
   });
 
   it('do not merge across their borders', () => {
@@ -202,14 +207,14 @@ describe('page allocator', () => {
 describe('migrate types', () => {
   it('keep kernel and user pages in pageblocks of their own', () => {
     const { pages } = makeMemory({ mib: 16 });
-    const blocks = (type: MigrateType): Set<number> =>
+    const blocks = (type: Gfp): Set<number> =>
       new Set(
         Array.from({ length: 200 }, () =>
           Math.floor(pages.allocFrames(0, type) / PAGEBLOCK_NR_PAGES),
         ),
       );
-    const kernel = blocks(MIGRATE_UNMOVABLE);
-    const user = blocks(MIGRATE_MOVABLE);
+    const kernel = blocks(GFP_KERNEL);
+    const user = blocks(GFP_HIGHUSER_MOVABLE);
     assert.deepEqual(
       [...kernel].filter((block) => user.has(block)),
       [],
@@ -219,7 +224,7 @@ describe('migrate types', () => {
   it('steal a whole pageblock that is mostly free', () => {
     const { pages } = makeMemory({ mib: 4 });
     // The zero page made the only largest block UNMOVABLE: user pages take the other half of it.
-    const frame = pages.allocFrames(0, MIGRATE_MOVABLE);
+    const frame = pages.allocFrames(0, GFP_HIGHUSER_MOVABLE);
     assert.equal(Math.floor(frame / PAGEBLOCK_NR_PAGES), 1);
     assert.equal(pages.frames.blockType(frame), MIGRATE_MOVABLE);
     assert.equal(pages.frames.blockType(0), MIGRATE_UNMOVABLE);
@@ -227,19 +232,19 @@ describe('migrate types', () => {
 
   it('take the smallest block where they may not steal, so that little is fragmented', () => {
     const { pages } = makeMemory({ mib: 4 });
-    const all = drain(pages, MIGRATE_UNMOVABLE);
+    const all = drain(pages, GFP_KERNEL);
     for (const frame of all) if (frame % 16 < 2 || frame % 16 === 5) pages.putFrame(frame);
-    const frame = pages.allocFrames(0, MIGRATE_MOVABLE);
+    const frame = pages.allocFrames(0, GFP_HIGHUSER_MOVABLE);
     assert.equal(frame % 16, 5);
     assert.equal(pages.frames.blockType(frame), MIGRATE_UNMOVABLE);
   });
 
   it('do not steal a pageblock for small change, however much of it is free', () => {
     const { pages } = makeMemory({ mib: 4 });
-    for (const frame of drain(pages, MIGRATE_UNMOVABLE)) {
+    for (const frame of drain(pages, GFP_KERNEL)) {
       if (frame % 4 !== 0) pages.putFrame(frame);
     }
-    const frame = pages.allocFrames(0, MIGRATE_MOVABLE);
+    const frame = pages.allocFrames(0, GFP_HIGHUSER_MOVABLE);
     assert.equal(pages.frames.blockType(frame), MIGRATE_UNMOVABLE);
   });
 
@@ -249,38 +254,40 @@ describe('migrate types', () => {
       [400, MIGRATE_MOVABLE],
     ] as const) {
       const { pages } = makeMemory({ mib: 4 });
-      const kernel = drain(pages, MIGRATE_UNMOVABLE);
+      const kernel = drain(pages, GFP_KERNEL);
       for (const frame of kernel) if (frame >= PAGEBLOCK_NR_PAGES) pages.putFrame(frame);
-      const user = Array.from({ length: movable }, () => pages.allocFrames(0, MIGRATE_MOVABLE));
+      const user = Array.from({ length: movable }, () =>
+        pages.allocFrames(0, GFP_HIGHUSER_MOVABLE),
+      );
       for (const frame of user) pages.frames.flags[frame] = PG_LRU;
-      const frame = pages.allocFrames(0, MIGRATE_UNMOVABLE);
+      const frame = pages.allocFrames(0, GFP_KERNEL);
       assert.equal(pages.frames.blockType(frame), expected);
     }
   });
 
   it('count pages of a like kind as if they were free', () => {
     const { pages } = makeMemory({ mib: 4 });
-    const kernel = drain(pages, MIGRATE_UNMOVABLE).filter((frame) => frame >= PAGEBLOCK_NR_PAGES);
+    const kernel = drain(pages, GFP_KERNEL).filter((frame) => frame >= PAGEBLOCK_NR_PAGES);
     // 160 free and 200 movable pages in a kernel pageblock: more than half of it is fit for users.
     for (const frame of kernel.slice(0, 160)) pages.putFrame(frame);
     for (const frame of kernel.slice(160, 360)) pages.frames.flags[frame] = PG_LRU;
-    const user = pages.allocFrames(0, MIGRATE_MOVABLE);
+    const user = pages.allocFrames(0, GFP_HIGHUSER_MOVABLE);
     assert.equal(pages.frames.blockType(user), MIGRATE_MOVABLE);
     // Then 100 free and 312 kernel pages: the kernel takes it back.
-    while (pages.freePages > 100) pages.allocFrames(0, MIGRATE_MOVABLE);
+    while (pages.freePages > 100) pages.allocFrames(0, GFP_HIGHUSER_MOVABLE);
     for (const frame of kernel.slice(260, 360)) pages.frames.flags[frame] = 0;
-    const taken = pages.allocFrames(0, MIGRATE_UNMOVABLE);
+    const taken = pages.allocFrames(0, GFP_KERNEL);
     assert.equal(pages.frames.blockType(taken), MIGRATE_UNMOVABLE);
   });
 
   it('let a page follow another one only in a block of its type', () => {
     const { pages } = makeMemory({ mib: 16 });
-    const user = pages.allocFrames(0, MIGRATE_MOVABLE);
-    assert.equal(pages.allocFramesAt(user + 5, 0, MIGRATE_MOVABLE), true);
-    assert.equal(pages.allocFramesAt(user + 5, 0, MIGRATE_MOVABLE), false);
-    const kernel = pages.allocFrames(0, MIGRATE_UNMOVABLE);
-    assert.equal(pages.allocFramesAt(kernel + 1, 0, MIGRATE_MOVABLE), false);
-    assert.equal(pages.allocFramesAt(pages.frames.count, 0, MIGRATE_MOVABLE), false);
+    const user = pages.allocFrames(0, GFP_HIGHUSER_MOVABLE);
+    assert.equal(pages.allocFramesAt(user + 5, 0, GFP_HIGHUSER_MOVABLE), true);
+    assert.equal(pages.allocFramesAt(user + 5, 0, GFP_HIGHUSER_MOVABLE), false);
+    const kernel = pages.allocFrames(0, GFP_KERNEL);
+    assert.equal(pages.allocFramesAt(kernel + 1, 0, GFP_HIGHUSER_MOVABLE), false);
+    assert.equal(pages.allocFramesAt(pages.frames.count, 0, GFP_HIGHUSER_MOVABLE), false);
   });
 });
 
@@ -328,7 +335,7 @@ class FrameModel {
     return this.#used.reduce((sum, used) => sum + 1 - used, 0);
   }
 
-  alloc(pages: PageAllocator, order: number, type: MigrateType, exact?: number): void {
+  alloc(pages: PageAllocator, order: number, type: Gfp, exact?: number): void {
     const possible = this.#hasBlock(1 << order);
     const frame =
       exact === undefined ? pages.allocFrames(order, type) : pages.allocExactFrames(exact, type);
@@ -336,7 +343,7 @@ class FrameModel {
     if (frame >= 0) this.#take(frame, order, exact);
   }
 
-  allocAt(pages: PageAllocator, which: number, order: number, type: MigrateType): void {
+  allocAt(pages: PageAllocator, which: number, order: number, type: Gfp): void {
     const frame = (which % this.#used.length) & -(1 << order);
     if (pages.allocFramesAt(frame, order, type)) this.#take(frame, order, undefined);
   }

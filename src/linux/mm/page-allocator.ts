@@ -1,9 +1,9 @@
 /**
- * Physical pages of one kernel: zones, blocks of pages, references to pages, and counters.
+ * Physical pages of one kernel: zones, blocks of pages, folios and references to them, counters.
  *
- * Upstream counterpart: mm/page_alloc.c, mm/swap.c (put_page). A page that is freed twice, or used
- * after it was freed, stops the box as a kernel BUG.
- * Left out: reclaim, CMA, watermarks (the last free page is given out), compound pages, NUMA.
+ * Upstream counterpart: mm/page_alloc.c, mm/swap.c (put_page). A page that is freed twice, while it
+ * is mapped, or used after it was freed, stops the box as a kernel BUG.
+ * Left out: per-CPU lists, compaction, NUMA, the OOM killer: what cannot be had is -ENOMEM.
  */
 import { PAGE_SIZE, roundUp } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
@@ -11,22 +11,33 @@ import { BusFault } from '../../machine/bus.ts';
 import type { Access, BusPort } from '../../machine/bus.ts';
 import type { Region } from '../../machine/machine.ts';
 import type { Scheduler } from '../../sched/scheduler.ts';
-import { MAX_PAGE_ORDER, MIGRATE_MOVABLE, MIGRATE_UNMOVABLE } from './migrate-type.ts';
-import type { MigrateType } from './migrate-type.ts';
-import { GUP_PIN_COUNTING_SHIFT, PageFrames } from './page-frames.ts';
-import { Zone } from './zone.ts';
-import type { ZoneName } from './zone.ts';
-
-/** A zone reaches from the one before it to `end` (a physical address). */
-export interface ZoneSpec {
-  readonly name: ZoneName;
-  readonly end: number;
-}
-
-const DEFAULT_ZONES: readonly ZoneSpec[] = [
-  { name: 'DMA32', end: 2 ** 32 },
-  { name: 'NORMAL', end: Infinity },
-];
+import {
+  GFP_KERNEL,
+  __GFP_COMP,
+  __GFP_DIRECT_RECLAIM,
+  __GFP_KSWAPD_RECLAIM,
+  __GFP_MOVABLE,
+  __GFP_NORETRY,
+  __GFP_NOWARN,
+  __GFP_ZERO,
+  allowsCma,
+  gfpMigrateType,
+  gfpZone,
+} from './gfp.ts';
+import type { Gfp } from './gfp.ts';
+import { MAX_PAGE_ORDER } from './migrate-type.ts';
+import { PG_ANON, PG_DIRTY, PG_HEAD, PG_LRU, PageFrames } from './page-frames.ts';
+import { folioPins } from './page-pin.ts';
+import { FolioOwners } from './rmap.ts';
+import { SwapArea } from './swap.ts';
+import { Reclaimer } from './vmscan.ts';
+import { MM_LINUX_7_3 } from './switches.ts';
+import type { MmSwitches } from './switches.ts';
+import { PageVmstat } from './vmstat.ts';
+import { minFreeKbytes, setUpWatermarks } from './watermarks.ts';
+import type { Zone } from './zone.ts';
+import { DEFAULT_ZONES, makeZonelists, makeZones, reserveOf } from './zonelist.ts';
+import type { ZoneSpec, Zonelists } from './zonelist.ts';
 
 export interface PageAllocatorOptions {
   readonly sched: Scheduler;
@@ -36,6 +47,12 @@ export interface PageAllocatorOptions {
   readonly memory: readonly Region[];
   /** Ascending; MOVABLE, when there is one, is the last. */
   readonly zones?: readonly ZoneSpec[];
+  /** sysctl vm.min_free_kbytes; by default the kernel's own estimate. */
+  readonly minFreeKbytes?: number;
+  /** Pages of the swap area; none by default. */
+  readonly swapPages?: number;
+  /** Those of linux-7.3 by default. */
+  readonly switches?: MmSwitches;
 }
 
 /** get_order(): the least order whose block holds `bytes`; 52 for 0, as on any 64-bit kernel. */
@@ -46,11 +63,8 @@ export function getOrder(bytes: number): number {
   return order;
 }
 
-/** Event counters of /proc/vmstat that belong to pages. */
-export interface PageVmstat {
-  nr_foll_pin_acquired: number;
-  nr_foll_pin_released: number;
-}
+/** So often an allocation reclaims pages and tries again (MAX_RECLAIM_RETRIES). */
+const MOST_TRIES = 16;
 
 export class PageAllocator {
   readonly sched: Scheduler;
@@ -60,24 +74,34 @@ export class PageAllocator {
   readonly zones: readonly Zone[];
   /** Frame of the page of zeros that untouched anonymous memory reads (ZERO_PAGE). */
   readonly zeroFrame: number;
-  readonly vmstat: PageVmstat = { nr_foll_pin_acquired: 0, nr_foll_pin_released: 0 };
-  /** Zones in the order of preference, for movable pages and for all others. */
-  readonly #movableZones: readonly Zone[];
-  readonly #kernelZones: readonly Zone[];
+  readonly switches: MmSwitches;
+  readonly vmstat = new PageVmstat();
+  /** Whom folios belong to. */
+  readonly owners = new FolioOwners();
+  readonly swap: SwapArea;
+  readonly reclaimer: Reclaimer;
+  #zonelists: Zonelists;
+  readonly #minFreeKbytes: number | undefined;
+  /** PF_MEMALLOC_PIN of the task that runs. */
+  #memallocPin = false;
 
   constructor(options: PageAllocatorOptions) {
     const { bus } = options.port;
     const specs = options.zones ?? DEFAULT_ZONES;
     this.sched = options.sched;
     this.port = options.port;
-    this.frames = new PageFrames(bus.base, bus.size, specs.length);
+    this.switches = options.switches ?? MM_LINUX_7_3;
+    this.frames = new PageFrames(bus, specs.length);
+    this.swap = new SwapArea(options.swapPages ?? 0);
+    this.reclaimer = new Reclaimer(this);
+    this.#minFreeKbytes = options.minFreeKbytes;
     this.zones = makeZones(this.frames, specs);
     for (const region of options.memory) this.#addMemory(region);
-    this.#movableZones = this.zones.filter((zone) => zone.managedPages > 0).toReversed();
-    this.#kernelZones = this.#movableZones.filter((zone) => zone.name !== 'MOVABLE');
-    this.zeroFrame = this.allocFrames(0, MIGRATE_UNMOVABLE);
+    this.#zonelists = makeZonelists(this.zones);
+    this.zeroFrame = this.allocFrames(0, GFP_KERNEL);
     if (this.zeroFrame < 0) throw new Error('a kernel needs memory of its own');
     this.zero(this.frames.address(this.zeroFrame), PAGE_SIZE);
+    this.#setUpWatermarks();
   }
 
   get managedPages(): number {
@@ -97,15 +121,34 @@ export class PageAllocator {
     return this.vmstat.nr_foll_pin_acquired - this.vmstat.nr_foll_pin_released;
   }
 
+  /** init_cma_reserved_pageblock(): memory that the allocator did not have becomes a CMA area's. */
+  addCmaMemory(zone: Zone, from: number, to: number): void {
+    zone.addCmaMemory(from, to);
+    this.#zonelists = makeZonelists(this.zones);
+    this.#setUpWatermarks();
+  }
+
+  /** memalloc_pin_save(): pages that come now will be pinned for long. Returns what to restore. */
+  memallocPinSave(): boolean {
+    const before = this.#memallocPin;
+    this.#memallocPin = true;
+    return before;
+  }
+
+  /** memalloc_pin_restore() */
+  memallocPinRestore(before: boolean): void {
+    this.#memallocPin = before;
+  }
+
   // --- blocks
   /**
-   * alloc_pages(): a block of 2^order pages, not zeroed; its first page has one reference, the
-   * others none. Undefined, with a cause, for -ENOMEM.
+   * alloc_pages(): a block of 2^order pages; its first page has one reference, the others none.
+   * With __GFP_COMP it is one folio. Undefined, with a cause, for -ENOMEM.
    */
-  alloc(order: number, type: MigrateType = MIGRATE_UNMOVABLE): Pa | undefined {
-    const frame = this.allocFrames(order, type);
+  alloc(order: number, gfp: Gfp = GFP_KERNEL): Pa | undefined {
+    const frame = this.allocFrames(order, gfp);
     if (frame >= 0) return this.frames.address(frame);
-    this.#exhausted(order, type);
+    if ((gfp & __GFP_NOWARN) === 0) this.#exhausted(order, gfp);
     return undefined;
   }
 
@@ -113,17 +156,17 @@ export class PageAllocator {
   free(address: Pa, order: number): void {
     const frame = this.frames.frame(address);
     if (this.#dropRef(frame)) this.#release(frame, order);
-    else this.#releaseRange(frame + 1, frame + (1 << order));
+    else if (this.frames.order[frame] === 0) this.#releaseRange(frame + 1, frame + (1 << order));
   }
 
   /**
    * alloc_pages_exact(): contiguous whole pages for `bytes`, zeroed, each with a reference of its
    * own; at most the largest block. Undefined, with a cause, for -ENOMEM.
    */
-  allocExact(bytes: number, type: MigrateType = MIGRATE_UNMOVABLE): Pa | undefined {
-    const frame = this.allocExactFrames(Math.ceil(bytes / PAGE_SIZE), type);
+  allocExact(bytes: number, gfp: Gfp = GFP_KERNEL): Pa | undefined {
+    const frame = this.allocExactFrames(Math.ceil(bytes / PAGE_SIZE), gfp);
     if (frame < 0) {
-      this.#exhausted(getOrder(bytes), type);
+      this.#exhausted(getOrder(bytes), gfp);
       return undefined;
     }
     const address = this.frames.address(frame);
@@ -154,6 +197,25 @@ export class PageAllocator {
   }
 
   // --- references
+  /** The bytes of a frame, for the kernel. */
+  frameBytes(frame: number, access: Access): Uint8Array<ArrayBuffer> {
+    return this.kernelBytes(this.frames.address(frame), PAGE_SIZE, access);
+  }
+
+  /** swap_writepage(): a slot with a reference and the content of a frame; -1 for none. */
+  swapOut(frame: number): number {
+    const slot = this.swap.write(this.frameBytes(frame, 'read'));
+    if (slot >= 0) this.vmstat.pswpout += 1;
+    return slot;
+  }
+
+  /** swap_readpage() into a new page; the slot loses the reference of who asks. */
+  swapIn(frame: number, slot: number): void {
+    this.frameBytes(frame, 'write').set(this.swap.read(slot));
+    this.swap.put(slot);
+    this.vmstat.pswpin += 1;
+  }
+
   /** get_page() */
   get(address: Pa): void {
     this.getFrame(this.frames.frame(address));
@@ -166,87 +228,174 @@ export class PageAllocator {
 
   /** page_count() */
   refCount(address: Pa): number {
-    return this.frames.refs[this.frames.frame(address)]!;
+    return this.frames.refs[this.frames.folio(this.frames.frame(address))]!;
   }
 
-  /** Pins on a page; as upstream counts them, 1024 references of another kind look like one. */
+  /** Pins on the folio of a page; of a small one 1024 other references look like one. */
   pinCount(address: Pa): number {
-    return this.refCount(address) >>> GUP_PIN_COUNTING_SHIFT;
+    return folioPins(this.frames, this.frames.folio(this.frames.frame(address)));
   }
 
   // --- the same by frame number, for the rest of mm
   /** As `alloc`, but -1 and no cause (__GFP_NOWARN) when there is none. */
-  allocFrames(order: number, type: MigrateType): number {
+  allocFrames(order: number, gfp: Gfp): number {
     if (order > MAX_PAGE_ORDER) return -1;
-    const zones = type === MIGRATE_MOVABLE ? this.#movableZones : this.#kernelZones;
-    for (const zone of zones) {
-      const frame = zone.alloc(order, type);
-      if (frame >= 0) return this.#allocated(zone, frame);
-    }
-    return -1;
+    const flags = this.#context(gfp);
+    const frame = this.#fromFreelist(order, flags, 'low');
+    return frame >= 0 ? frame : this.#allocSlow(order, flags);
   }
 
-  /** This very block, when it is free and of the type. */
-  allocFramesAt(frame: number, order: number, type: MigrateType): boolean {
-    const zone = this.zones.find((candidate) => candidate.contains(frame));
-    if (zone === undefined || !zone.allocAt(frame, order, type)) return false;
-    this.#allocated(zone, frame);
+  /** This very block, when `allocFrames` could take it without reclaiming anything. */
+  allocFramesAt(frame: number, order: number, gfp: Gfp): boolean {
+    const flags = this.#context(gfp);
+    const cma = allowsCma(flags);
+    const zone = this.#zonelists[gfpZone(flags)].find((candidate) => candidate.contains(frame));
+    if (zone === undefined || !zone.watermarkOk(order, zone.watermarks.low, cma)) return false;
+    if (!zone.allocAt(frame, order, gfpMigrateType(flags), cma)) return false;
+    this.#allocated(zone, frame, order, flags);
     return true;
   }
 
   /** `pages` contiguous frames with a reference each (split_page), from `at` if possible; or -1. */
-  allocExactFrames(pages: number, type: MigrateType, at = -1): number {
+  allocExactFrames(pages: number, gfp: Gfp, at = -1): number {
     const order = getOrder(pages * PAGE_SIZE);
-    const there = at >= 0 && this.allocFramesAt(at, order, type);
-    const frame = there ? at : this.allocFrames(order, type);
+    const there = at >= 0 && this.allocFramesAt(at, order, gfp);
+    const frame = there ? at : this.allocFrames(order, gfp);
     if (frame < 0) return frame;
     this.frames.refs.fill(1, frame, frame + pages);
     this.#releaseRange(frame + pages, frame + (1 << order));
     return frame;
   }
 
+  /** folio_get() */
   getFrame(frame: number): void {
-    if (this.frames.refs[frame]! === 0) throw this.#bad(frame, 'is used and free');
-    this.frames.refs[frame]! += 1;
+    const folio = this.frames.folio(frame);
+    if (this.frames.refs[folio]! === 0) throw this.#bad(folio, 'is used and free');
+    this.frames.refs[folio]! += 1;
   }
 
+  /** folio_put() */
   putFrame(frame: number): void {
-    if (this.#dropRef(frame)) this.#release(frame, 0);
+    const folio = this.frames.folio(frame);
+    if (this.#dropRef(folio)) this.#release(folio, this.frames.order[folio]!);
   }
 
-  /** Frees a page whose last reference was not dropped through `putFrame` (folio_put_refs). */
-  releaseFrame(frame: number): void {
-    this.#release(frame, 0);
+  /** Frees a folio whose last reference was not dropped through `putFrame` (folio_put_refs). */
+  releaseFrame(folio: number): void {
+    this.#release(folio, this.frames.order[folio]!);
   }
 
-  #allocated(zone: Zone, frame: number): number {
-    this.frames.refs[frame] = 1;
+  /** folio_isolate_lru(): takes a reference, and the right to move or free the folio; or false. */
+  isolateFolio(folio: number): boolean {
+    const { flags, refs } = this.frames;
+    if ((flags[folio]! & PG_LRU) === 0 || refs[folio]! <= 0) return false;
+    refs[folio]! += 1;
+    flags[folio]! &= ~PG_LRU;
+    return true;
+  }
+
+  /** folio_putback_lru() */
+  putbackFolio(folio: number): void {
+    this.frames.flags[folio]! |= PG_LRU;
+    this.putFrame(folio);
+  }
+
+  /**
+   * folio_mark_dirty(): a page of a cache has content that its file, or the swap area, has not.
+   * One that was truncated meanwhile has no file any more.
+   */
+  markDirty(frame: number): void {
+    const folio = this.frames.folio(frame);
+    if (this.owners.cache(this.frames.mapping[folio]!) === undefined) return;
+    this.frames.flags[folio]! |= PG_DIRTY;
+  }
+
+  /** Takes a block that is free, with a reference for each page (split_map_pages). */
+  takeFreeBlock(frame: number): number {
+    const pages = 1 << (this.frames.buddy[frame]! - 1);
+    this.zoneOf(frame).takeFree(frame);
+    this.frames.refs.fill(1, frame, frame + pages);
+    return pages;
+  }
+
+  /** page_zone() */
+  zoneOf(frame: number): Zone {
+    for (const zone of this.zones) if (frame < zone.end) return zone;
+    throw this.#bad(frame, 'is in no zone');
+  }
+
+  /** current_gfp_context() */
+  #context(gfp: Gfp): Gfp {
+    return this.#memallocPin ? gfp & ~__GFP_MOVABLE : gfp;
+  }
+
+  /** get_page_from_freelist() */
+  #fromFreelist(order: number, gfp: Gfp, mark: 'min' | 'low'): number {
+    const type = gfpMigrateType(gfp);
+    const cma = allowsCma(gfp);
+    for (const zone of this.#zonelists[gfpZone(gfp)]) {
+      if (!zone.watermarkOk(order, reserveOf(zone.watermarks[mark], gfp), cma)) continue;
+      const frame = zone.alloc(order, type, cma);
+      if (frame >= 0) return this.#allocated(zone, frame, order, gfp);
+    }
+    return -1;
+  }
+
+  /** __alloc_pages_slowpath() */
+  #allocSlow(order: number, gfp: Gfp): number {
+    const zones = this.#zonelists[gfpZone(gfp)];
+    if ((gfp & __GFP_KSWAPD_RECLAIM) !== 0) this.reclaimer.balance(zones);
+    let frame = this.#fromFreelist(order, gfp, 'min');
+    if ((gfp & __GFP_DIRECT_RECLAIM) === 0) return frame;
+    const tries = (gfp & __GFP_NORETRY) === 0 ? MOST_TRIES : 1;
+    for (let n = 0; n < tries && frame < 0 && this.reclaimer.direct(zones, order); n++) {
+      frame = this.#fromFreelist(order, gfp, 'min');
+    }
+    return frame;
+  }
+
+  /** post_alloc_hook(), prep_compound_page() */
+  #allocated(zone: Zone, frame: number, order: number, gfp: Gfp): number {
+    const { frames } = this;
+    frames.refs[frame] = 1;
+    if (order > 0 && (gfp & __GFP_COMP) !== 0) {
+      frames.flags[frame] = PG_HEAD;
+      frames.order[frame] = order;
+      for (let i = 1; i < 1 << order; i++) frames.tail[frame + i] = i;
+    }
+    if ((gfp & __GFP_ZERO) !== 0) this.zero(frames.address(frame), PAGE_SIZE << order);
     this.#account(zone);
     return frame;
   }
 
-  #dropRef(frame: number): boolean {
-    if (this.frames.refs[frame]! === 0) throw this.#bad(frame, 'is freed twice');
-    return (this.frames.refs[frame]! -= 1) === 0;
+  #dropRef(folio: number): boolean {
+    if (this.frames.refs[folio]! === 0) throw this.#bad(folio, 'is freed twice');
+    return (this.frames.refs[folio]! -= 1) === 0;
   }
 
+  /** free_pages_prepare(): what is mapped, or in a page cache, must not come here. */
   #release(frame: number, order: number): void {
-    this.frames.flags[frame] = 0;
-    const zone = this.#zoneOf(frame);
+    const { flags, mapping, mapcount, tail, order: orders } = this.frames;
+    if (mapcount[frame] !== 0) throw this.#bad(frame, 'has a nonzero mapcount');
+    if (mapping[frame] !== 0 && (flags[frame]! & PG_ANON) === 0) {
+      throw this.#bad(frame, 'has a non-NULL mapping');
+    }
+    if ((flags[frame]! & PG_HEAD) !== 0) {
+      tail.fill(0, frame, frame + (1 << order));
+      orders[frame] = 0;
+    }
+    flags[frame] = 0;
+    mapping[frame] = 0;
+    const zone = this.zoneOf(frame);
     zone.free(frame, order);
     this.#account(zone);
   }
 
   #releaseRange(from: number, to: number): void {
     if (from === to) return;
-    const zone = this.#zoneOf(from);
+    const zone = this.zoneOf(from);
     zone.freeRange(from, to);
     this.#account(zone);
-  }
-
-  #zoneOf(frame: number): Zone {
-    for (const zone of this.zones) if (frame < zone.end) return zone;
-    throw this.#bad(frame, 'is in no zone');
   }
 
   #addMemory(region: Region): void {
@@ -259,6 +408,10 @@ export class PageAllocator {
     }
   }
 
+  #setUpWatermarks(): void {
+    setUpWatermarks(this.zones, this.#minFreeKbytes ?? minFreeKbytes(this.managedPages));
+  }
+
   #account(zone: Zone): void {
     const { trace } = this.sched;
     if (!trace.worlds) return;
@@ -267,8 +420,8 @@ export class PageAllocator {
     trace.emit('linux', 'pool', { name, used, limit: zone.managedPages, unit: 'pages' });
   }
 
-  #exhausted(order: number, type: MigrateType): void {
-    const zones = type === MIGRATE_MOVABLE ? this.#movableZones : this.#kernelZones;
+  #exhausted(order: number, gfp: Gfp): void {
+    const zones = this.#zonelists[gfpZone(gfp)];
     const largest = zones.reduce((most, zone) => Math.max(most, zone.largestFreeOrder()), -1);
     const tooLarge = order > MAX_PAGE_ORDER;
     this.sched.trace.cause('linux', {
@@ -288,18 +441,7 @@ export class PageAllocator {
   }
 
   #bad(frame: number, what: string): Error {
-    const pfn = (this.frames.address(frame) / PAGE_SIZE).toString(16);
+    const pfn = this.frames.pfn(frame).toString(16);
     return this.sched.halt('kernel BUG', `Bad page state: pfn:${pfn} ${what}`);
   }
-}
-
-function makeZones(frames: PageFrames, specs: readonly ZoneSpec[]): readonly Zone[] {
-  let start = 0;
-  return specs.map((spec, index) => {
-    const limit = Math.floor((spec.end - frames.base) / PAGE_SIZE);
-    const end = Math.min(frames.count, Math.max(start, limit));
-    const zone = new Zone(frames, index, spec.name, start, end);
-    start = end;
-    return zone;
-  });
 }

@@ -1,9 +1,10 @@
 /**
  * Page tables of an address space: an entry for each page that is mapped, in leaves of 512.
  *
- * Upstream counterpart: include/linux/pgtable.h, the pte_* helpers of the architectures. An entry
- * has the shape of a hardware one: the page's offset in RAM above, flags in the low 12 bits; 0 is
- * pte_none(). Left out: huge pages, the accessed and dirty bits, RAM spent on the tables.
+ * Upstream counterpart: include/linux/pgtable.h, swapops.h, the pte_* helpers of the architectures.
+ * An entry has the shape of a hardware one: the page's offset in RAM above, flags in the low 12
+ * bits; 0 is pte_none(). An entry that is not present names a slot of the swap area, or the page
+ * that is being moved. Left out: huge pages, the accessed and dirty bits, RAM spent on the tables.
  */
 import { PAGE_SHIFT } from '../../machine/address.ts';
 
@@ -13,6 +14,12 @@ export const PTE_USER = 1 << 1;
 export const PTE_WRITE = 1 << 2;
 /** The page is not the address space's own: no references are counted (pte_special). */
 export const PTE_SPECIAL = 1 << 3;
+/** Not present: the rest is a slot of the swap area (swp_entry_t). */
+export const PTE_SWAP = 1 << 4;
+/** Not present: the page is being moved (SWP_MIGRATION_READ, SWP_MIGRATION_WRITE). */
+export const PTE_MIGRATION = 1 << 5;
+/** What PTE_USER and PTE_WRITE were before the page began to move. */
+const PTE_MIGRATION_SHIFT = 6;
 
 /** Entries in a leaf. */
 export const PTRS_PER_PTE = 512;
@@ -21,6 +28,28 @@ export const makePte = (frame: number, flags: number): number =>
   ((frame << PAGE_SHIFT) | flags) >>> 0;
 /** pte_pfn(), counted from the start of RAM. */
 export const pteFrame = (pte: number): number => pte >>> PAGE_SHIFT;
+
+const KINDS = PTE_PRESENT | PTE_SPECIAL | PTE_SWAP | PTE_MIGRATION;
+/**
+ * PTE_PRESENT for a page of the address space's own, with references and a map count; PTE_SWAP;
+ * PTE_MIGRATION; PTE_PRESENT | PTE_SPECIAL; 0 for none.
+ */
+export const pteKind = (pte: number): number => pte & KINDS;
+
+export const makeSwapPte = (slot: number): number => makePte(slot, PTE_SWAP);
+/** swp_offset() */
+export const swapSlot = (pte: number): number => pte >>> PAGE_SHIFT;
+
+/** make_writable_migration_entry() and its like, for an entry that is present. */
+export function makeMigrationPte(pte: number): number {
+  const rights = (pte & (PTE_USER | PTE_WRITE)) << PTE_MIGRATION_SHIFT;
+  return makePte(pteFrame(pte), PTE_MIGRATION | rights);
+}
+
+/** remove_migration_pte(): the same rights to another frame. */
+export const restoreMigrationPte = (pte: number, frame: number): number =>
+  makePte(frame, PTE_PRESENT | ((pte >>> PTE_MIGRATION_SHIFT) & (PTE_USER | PTE_WRITE)));
+
 /** Offset of the page in RAM. */
 export const pteOffset = (pte: number): number => (pte & (-1 << PAGE_SHIFT)) >>> 0;
 

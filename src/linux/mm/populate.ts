@@ -7,18 +7,24 @@
  */
 import { PAGE_SIZE } from '../../machine/address.ts';
 import { userFault } from './fault.ts';
-import { MAX_PAGE_ORDER, MIGRATE_MOVABLE } from './migrate-type.ts';
+import { GFP_HIGHUSER_MOVABLE, __GFP_RECLAIM } from './gfp.ts';
+import { MAX_PAGE_ORDER } from './migrate-type.ts';
 import { normalPte } from './mm-struct.ts';
 import type { MmStruct } from './mm-struct.ts';
+import type { Vma } from './vma.ts';
+
+/** Nothing is reclaimed for blocks: single pages will do. */
+const GFP_BLOCK = GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM;
 
 /**
- * @param write whether pages of their own are wanted: for private memory that may be written.
- * Others come as by a read: pages of the shared object, or the zero page.
+ * Pages of their own are wanted for private memory that may be written. Others come as by a read:
+ * pages of the shared object, or the zero page.
  */
-export function populate(mm: MmStruct, start: number, end: number, write: boolean): void {
+export function populate(mm: MmStruct, start: number, end: number, vma: Vma): void {
   const last = end / PAGE_SIZE;
+  const write = vma.writable && !vma.shared;
   let page = start / PAGE_SIZE;
-  if (write) page = populateBlocks(mm, page, last);
+  if (write && vma.cache === undefined) page = populateBlocks(mm, page, last);
   while (page < last && userFault(mm, page, write ? 'write' : 'read') === undefined) page += 1;
 }
 
@@ -27,11 +33,11 @@ function populateBlocks(mm: MmStruct, first: number, last: number): number {
   let behind = -1;
   for (let page = first; page < last;) {
     const count = Math.min(last - page, 1 << MAX_PAGE_ORDER);
-    const frame = mm.pages.allocExactFrames(count, MIGRATE_MOVABLE, behind);
+    const frame = mm.pages.allocExactFrames(count, GFP_BLOCK, behind);
     if (frame < 0) return page;
     mm.pages.zero(mm.pages.frames.address(frame), count * PAGE_SIZE);
     for (let i = 0; i < count; i++) {
-      mm.markAnon(frame + i);
+      mm.markAnon(frame + i, page + i);
       mm.mapPte(page + i, normalPte(frame + i, true));
     }
     page += count;

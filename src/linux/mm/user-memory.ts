@@ -4,6 +4,8 @@
  * native programs have the supervisor's view of theirs. Upstream: uaccess.h, mm.h, gup.c.
  */
 import type { Pa, Va } from '../../machine/address.ts';
+import type { MmAccount } from './account.ts';
+import type { PinCall, PinSuffix } from './gup-flags.ts';
 
 /** Memory types of a mapping (arch page protection): only `normal` memory may be registered. */
 export type MemoryType = 'normal' | 'normal-tagged' | 'write-combine' | 'device';
@@ -19,10 +21,18 @@ export interface VmaInfo {
   readonly shared: boolean;
 }
 
-/** FOLL_* flags that pin_user_pages_fast() takes (include/linux/mm_types.h). */
+/** How a driver pins. Drivers do not write these: pin-site.ts makes them from what a call site states. */
 export interface GupFlags {
+  /** FOLL_WRITE */
   readonly write?: boolean;
+  /** FOLL_LONGTERM */
   readonly longterm?: boolean;
+  /** Other FOLL_* flags (gup-flags.ts). */
+  readonly foll?: number;
+  /** The function that is called: pin_user_pages_fast() without. */
+  readonly call?: PinCall;
+  /** What its name ends in, where names say how long. */
+  readonly suffix?: PinSuffix;
 }
 
 /**
@@ -37,11 +47,16 @@ export interface PinnedPages {
   syncForDevice(offset: number, length: number): void;
   /** Before the program looks at them. */
   syncForCpu(offset: number, length: number): void;
-  /** As unpin_user_pages(): without dirtying. */
-  unpin(): void;
+  /**
+   * As unpin_user_pages(), which does not mark the pages as written, so that what a device wrote to
+   * a page of a file may be lost; or as unpin_user_pages_dirty_lock().
+   */
+  unpin(makeDirty?: boolean): void;
 }
 
 export interface UserMemory {
+  /** mm->locked_vm and pinned_vm; those of a native program are the host kernel's. */
+  readonly account?: MmAccount;
   /** As access_ok(): says whether the range lies in user space; nothing need be mapped there. */
   accessOk(at: number, length: number): boolean;
   /** As copy_from_user(): fills `out`; false for -EFAULT. */
@@ -51,7 +66,7 @@ export interface UserMemory {
   /** A series of put_user(): in order, ends at the first fault with false. */
   writeEach(writes: readonly { readonly at: Va; readonly data: Uint8Array }[]): boolean;
   /**
-   * As pin_user_pages_fast(): pins up to `count` pages from the page of `start`. Returns the pages
+   * As pin_user_pages_fast(), if `flags` names no other function: pins up to `count` pages from the page of `start`. Returns the pages
    * that could be pinned (at least one, perhaps fewer than asked), or a negative errno for none.
    */
   pin(start: Va, count: number, flags: GupFlags): PinnedPages | number;

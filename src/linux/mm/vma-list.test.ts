@@ -2,20 +2,23 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { PAGE_SIZE } from '../../machine/address.ts';
+import { makeMemory } from './testing/memory.ts';
 import { VmaList } from './vma-list.ts';
 import { VM_READ, Vma } from './vma.ts';
 
 const TOP = 64;
 const LOWEST = 4;
+const MM = makeMemory().addressSpace().mm;
 
 /** Flags that differ, so that neighbours stay apart. */
 const vmaAt = (first: number, pages: number, flags: number): Vma =>
   new Vma({
+    mm: MM,
     start: first * PAGE_SIZE,
     end: (first + pages) * PAGE_SIZE,
     flags,
     memoryType: 'normal',
-    shmem: undefined,
+    cache: undefined,
     pgoff: 0,
     file: undefined,
   });

@@ -61,7 +61,7 @@ export class VmaList {
 
   /** split_vma(): cuts one in two; the part from `at` on is new. */
   split(vma: Vma, at: number): Vma {
-    const upper = vma.dup(at, vma.end);
+    const upper = vma.part(at, vma.end);
     this.#vmas.splice(this.#indexFrom(vma.start), 0, upper);
     vma.end = upper.start;
     return upper;

@@ -2,11 +2,12 @@
  * A stretch of an address space with one kind of mapping (struct vm_area_struct).
  *
  * Upstream counterpart: include/linux/mm_types.h, mm.h (VM_*). Left out: stacks that grow, huge
- * pages, userfaultfd, protection keys, mappings of files' page cache.
+ * pages, userfaultfd, protection keys.
  */
 import { PAGE_SIZE, va } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
-import type { Shmem } from './shmem.ts';
+import type { MmStruct } from './mm-struct.ts';
+import type { PageCache } from './page-cache.ts';
 import type { MemoryType, VmaInfo } from './user-memory.ts';
 
 /* Source: include/linux/mm.h, Linux 6.1. The lowest three are PROT_* as well. */
@@ -22,7 +23,11 @@ export const VM_MAYEXEC = 0x40;
 export const VM_PFNMAP = 0x400;
 /** Memory mapped I/O or similar. */
 export const VM_IO = 0x4000;
+/** fork() does not copy it (MADV_DONTFORK). */
+export const VM_DONTCOPY = 0x20000;
 export const VM_DONTEXPAND = 0x40000;
+/** A child finds it empty (MADV_WIPEONFORK). */
+export const VM_WIPEONFORK = 0x2000000;
 
 export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
 /** Distance of VM_MAYREAD from VM_READ. */
@@ -39,35 +44,41 @@ export interface VmFile {
 }
 
 export interface VmaFields {
+  /** vm_mm */
+  readonly mm: MmStruct;
   readonly start: number;
   readonly end: number;
   readonly flags: number;
   readonly memoryType: MemoryType;
-  readonly shmem: Shmem | undefined;
-  /** Page of `shmem` at `start`. */
+  /** vm_file->f_mapping: the pages that it shows; undefined for anonymous memory and pfns. */
+  readonly cache: PageCache | undefined;
+  /** Page of `cache` at `start`. */
   readonly pgoff: number;
   readonly file: VmFile | undefined;
 }
 
 export class Vma implements VmaInfo {
+  readonly mm: MmStruct;
   readonly start: Va;
   end: Va;
   /** VM_* */
   flags: number;
   readonly memoryType: MemoryType;
-  /** Pages of a shared anonymous mapping; undefined for private and pfn mappings. */
-  readonly shmem: Shmem | undefined;
+  /** What it shows: directly when it is shared, as copies of what was written when private. */
+  readonly cache: PageCache | undefined;
   readonly pgoff: number;
   readonly file: VmFile | undefined;
 
   constructor(fields: VmaFields) {
+    this.mm = fields.mm;
     this.start = va(fields.start);
     this.end = va(fields.end);
     this.flags = fields.flags;
     this.memoryType = fields.memoryType;
-    this.shmem = fields.shmem;
+    this.cache = fields.cache;
     this.pgoff = fields.pgoff;
     this.file = fields.file;
+    this.cache?.attach(this);
   }
 
   get readable(): boolean {
@@ -86,6 +97,10 @@ export class Vma implements VmaInfo {
   get pfnMapped(): boolean {
     return (this.flags & VM_PFNMAP) !== 0;
   }
+  /** vma_needs_dirty_tracking(): writes by a device that nobody is told of may be lost. */
+  get needsDirtyTracking(): boolean {
+    return this.shared && this.writable && this.cache?.backing === 'writeback';
+  }
   get firstPage(): number {
     return this.start / PAGE_SIZE;
   }
@@ -93,29 +108,39 @@ export class Vma implements VmaInfo {
     return this.end / PAGE_SIZE;
   }
 
-  /** Page of `shmem` behind a page of the address space. */
-  shmemIndex(page: number): number {
+  /** linear_page_index(): page of `cache` behind a page of the address space. */
+  cacheIndex(page: number): number {
     return this.pgoff + page - this.firstPage;
   }
 
-  /** vm_area_dup(): the same for another address space, or for a part of this VMA. */
-  dup(start: number = this.start, end: number = this.end): Vma {
+  /** vma_address(): page of the address space that shows a page of `cache`. */
+  cachePage(index: number): number {
+    return this.firstPage + index - this.pgoff;
+  }
+
+  /** vm_area_dup() for a part of this VMA. */
+  part(start: number, end: number): Vma {
     this.file?.open();
-    this.shmem?.get();
     const pgoff = this.pgoff + (start - this.start) / PAGE_SIZE;
-    const { flags, memoryType, shmem, file } = this;
-    return new Vma({ start, end, flags, memoryType, shmem, pgoff, file });
+    const { mm, flags, memoryType, cache, file } = this;
+    return new Vma({ mm, start, end, flags, memoryType, cache, pgoff, file });
+  }
+
+  /** vm_area_dup(): the same in another address space. */
+  dup(mm: MmStruct): Vma {
+    this.file?.open();
+    const { start, end, flags, memoryType, cache, pgoff, file } = this;
+    return new Vma({ mm, start, end, flags, memoryType, cache, pgoff, file });
   }
 
   /** vm_area_free(): what it referred to loses a reference. */
   free(): void {
     this.file?.close();
-    this.shmem?.put();
+    this.cache?.detach(this);
   }
 
   /**
-   * can_vma_merge_after(): whether `next` could be a part of this one. Parts of one shared object
-   * are always in its order, for nothing moves a mapping.
+   * can_vma_merge_after(): whether `next` could be a part of this one.
    */
   mergesWith(next: Vma): boolean {
     return (
@@ -123,7 +148,8 @@ export class Vma implements VmaInfo {
       this.flags === next.flags &&
       (this.flags & VM_SPECIAL) === 0 &&
       this.memoryType === next.memoryType &&
-      this.shmem === next.shmem &&
+      this.cache === next.cache &&
+      (this.cache === undefined || this.cacheIndex(next.firstPage) === next.pgoff) &&
       this.file === next.file
     );
   }

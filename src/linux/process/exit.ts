@@ -50,13 +50,14 @@ export function* endIdle(thread: Thread): Co<void> {
 
 /** Memory goes first, then files by number; what they release runs in the reverse order. */
 function* releaseProcess(process: Process): Co<void> {
-  const { fput } = process.kernel;
+  const { fput, keys } = process.kernel;
   process.mm.destroy();
   for (const [fd, file] of process.files) {
     process.files.remove(fd);
     fput.put(file);
   }
   yield* fput.run();
+  keys?.exit(process);
   exitNotify(process, process.groupExit ?? process.leaderExit ?? EXIT_SUCCESS);
 }
 

@@ -14,18 +14,14 @@ export class Fds implements FileTable {
   readonly #closeOnExec = new Set<number>();
   readonly #reserved = new Set<number>();
   /** RLIMIT_NOFILE: no fd reaches it. */
-  readonly #limit: number;
+  limit: number;
   /** No fd below is free. */
   #nextFd = 0;
   #count = 0;
 
   constructor(trace: Trace, limit: number) {
     this.#trace = trace;
-    this.#limit = limit;
-  }
-
-  get limit(): number {
-    return this.#limit;
+    this.limit = limit;
   }
 
   /** Open fds. */
@@ -115,7 +111,7 @@ export class Fds implements FileTable {
     let fd = Math.max(first, this.#nextFd);
     while (this.#files[fd] !== undefined || this.#reserved.has(fd)) fd += 1;
     if (first <= this.#nextFd) this.#nextFd = fd;
-    return fd < this.#limit ? fd : this.#refuse();
+    return fd < this.limit ? fd : this.#refuse();
   }
 
   #put(fd: number, file: File, closeOnExec: boolean): void {
@@ -133,7 +129,7 @@ export class Fds implements FileTable {
       object: 'fd table',
       requested: 1,
       available: 0,
-      limit: `RLIMIT_NOFILE=${this.#limit}`,
+      limit: `RLIMIT_NOFILE=${this.limit}`,
       hint: 'close fds that are no longer used, or raise the limit',
     });
     return -EMFILE;

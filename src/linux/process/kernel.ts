@@ -14,14 +14,21 @@ import type { Scheduler } from '../../sched/scheduler.ts';
 import type { Co, Task } from '../../sched/task.ts';
 import type { Trace } from '../../trace/trace.ts';
 import { KernelAddresses } from '../lib/kernel-addresses.ts';
+import { PinAccounts } from '../mm/account.ts';
 import { AddressSpace } from '../mm/address-space.ts';
 import type { MmArchName } from '../mm/arch.ts';
-import { usableMemory } from '../mm/memblock.ts';
-import { PageAllocator } from '../mm/page-allocator.ts';
+import type { KernelLayoutName } from '../mm/kernel-layout.ts';
+import { KernelMap } from '../mm/kernel-map.ts';
+import { initMemory } from '../mm/mm-init.ts';
+import type { Memory, MemoryParameters } from '../mm/mm-init.ts';
+import type { PageAllocator } from '../mm/page-allocator.ts';
+import type { MmSwitches } from '../mm/switches.ts';
 import { makeCred } from './cred.ts';
 import { DeviceTable } from './devices.ts';
 import { DelayedFput } from './fput.ts';
 import type { Inode } from './inode.ts';
+import { KernMount } from './kern-mount.ts';
+import type { KernelKeys } from './key-calls.ts';
 import { registerMemDevices } from './mem-devices.ts';
 import { Printk } from './printk.ts';
 import type { PrintkLevel, PrintkLine } from './printk.ts';
@@ -47,6 +54,12 @@ export interface KernelOptions {
   readonly release: string;
   /** Sees each line of the kernel log as it is printed. */
   readonly printkSink?: (line: PrintkLine) => void;
+  /** What the command line says of memory. */
+  readonly memory?: MemoryParameters;
+  /** Those of linux-7.3 by default. */
+  readonly mmSwitches?: MmSwitches;
+  /** Where the kernel's own addresses are: as on `arch` by default. */
+  readonly layout?: KernelLayoutName;
   /** The network behind sockets; without, nothing can be reached. */
   readonly net?: HostNet | undefined;
   /** Those of linux-7.3 by default. */
@@ -62,8 +75,13 @@ export class Kernel {
   readonly machine: Machine;
   /** Normal-world CPUs' way to memory. */
   readonly port: BusPort;
+  readonly memory: Memory;
   readonly pages: PageAllocator;
+  /** The kernel's own addresses, and the pages behind them. */
+  readonly map: KernelMap;
   readonly addresses = new KernelAddresses();
+  /** Pages that users have pinned, where that is counted. */
+  readonly accounts: PinAccounts;
   readonly random: RandomSource;
   readonly arch: MmArchName;
   readonly release: string;
@@ -75,6 +93,11 @@ export class Kernel {
   readonly sysfs: Sysfs;
   readonly vfs: Vfs;
   readonly processes: ProcessTable;
+  /** Where shared memory that has an fd is (shm_mnt). */
+  readonly shmMnt: KernMount;
+  readonly secretmemMnt: KernMount;
+  /** The key retention service, in kernels that have one. */
+  keys: KernelKeys | undefined = undefined;
   /** File references given up where nothing may sleep. */
   readonly fput = new DelayedFput();
   readonly #realtimeNs: () => bigint;
@@ -93,13 +116,28 @@ export class Kernel {
     this.net = options.net;
     this.#realtimeNs = options.realtimeNs;
     this.dmesg = new Printk(sched.trace, () => sched.nowNs(), options.printkSink);
-    const memory = usableMemory(machine.tree);
-    this.pages = new PageAllocator({ sched, port: this.port, memory });
+    this.memory = initMemory({
+      sched,
+      port: this.port,
+      tree: machine.tree,
+      printk: (text, level) => this.printk(text, level),
+      ...(options.memory && { parameters: options.memory }),
+      ...(options.mmSwitches && { switches: options.mmSwitches }),
+    });
+    this.pages = this.memory.pages;
+    this.accounts = new PinAccounts(sched.trace);
+    this.map = new KernelMap({
+      pages: this.pages,
+      layout: options.layout ?? this.arch,
+      printk: (text) => this.printk(text, 'warning'),
+    });
     this.vfs = new Vfs(new StoreFs(new MemoryStore(), this.#newDev()).root, sched.trace);
     this.devices = new DeviceTable(sched, this.#newDev());
     this.sysfs = new Sysfs(this.#newDev());
     this.processes = new ProcessTable(this);
     this.#populate();
+    this.shmMnt = new KernMount('tmpfs', this.#newDev());
+    this.secretmemMnt = new KernMount('secretmem', this.#newDev());
   }
 
   /** CLOCK_REALTIME in nanoseconds. */

@@ -10,7 +10,6 @@ import {
   MAP_PRIVATE,
   MAP_SHARED,
   MAP_SHARED_VALIDATE,
-  O_CREAT,
   O_RDONLY,
   O_RDWR,
   O_WRONLY,
@@ -24,6 +23,7 @@ import type { Co } from '../../sched/task.ts';
 import { WaitQueue } from '../../sched/wait.ts';
 import { File } from './file.ts';
 import type { FileOperations } from './file.ts';
+import { DEFAULT_PROCESS_SWITCHES } from './switches.ts';
 import { makeDevice, makeKernel, makeProgram, now } from './testing/make-kernel.ts';
 import type { TestKernelOptions } from './testing/make-kernel.ts';
 
@@ -126,8 +126,8 @@ describe('mmap of a file', () => {
     assert.equal(now(program, sys.mprotect(at, PAGE_SIZE, RW)), -EACCES);
     assert.ok(mmap(PAGE_SIZE, RW, MAP_PRIVATE, reader) > 0);
     assert.equal(mmap(PAGE_SIZE, PROT_WRITE, MAP_SHARED, install(O_WRONLY)), -EACCES);
-    const regular = now(program, sys.open('/f', O_CREAT | O_RDWR, 0o600));
-    assert.equal(mmap(PAGE_SIZE, PROT_READ, MAP_PRIVATE, regular), -ENODEV);
+    const directory = now(program, sys.open('/tmp', O_RDONLY));
+    assert.equal(mmap(PAGE_SIZE, PROT_READ, MAP_PRIVATE, directory), -ENODEV);
     const before = program.process.files.get(fd)!.refs;
     assert.ok(mmap(2 ** 50, RW, MAP_SHARED, fd) < 0);
     assert.equal(program.process.files.get(fd)!.refs, before);
@@ -150,9 +150,9 @@ describe('mmap of a file', () => {
   });
 
   it('PROT_EXEC of anonymous inodes is a matter of the profile', () => {
-    const older = box({ switches: { anonInodesNoexec: false } });
+    const older = box({ switches: { ...DEFAULT_PROCESS_SWITCHES, anonInodesNoexec: false } });
     assert.ok(older.mmap(PAGE_SIZE, RW | PROT_EXEC, MAP_SHARED, older.install(O_RDWR)) > 0);
-    const newer = box({ switches: { anonInodesNoexec: true } });
+    const newer = box({ switches: { ...DEFAULT_PROCESS_SWITCHES, anonInodesNoexec: true } });
     const fd = newer.install(O_RDWR);
     assert.equal(newer.mmap(PAGE_SIZE, RW | PROT_EXEC, MAP_SHARED, fd), -EPERM);
     const at = newer.mmap(PAGE_SIZE, RW, MAP_SHARED, fd);

@@ -42,4 +42,6 @@ export interface TaskStruct {
   readonly process: ProcessInfo;
   readonly task: Task;
   readonly signals: SignalSource;
+  /** TIF_TAGGED_ADDR: its pointers may have a tag in their top byte (PR_SET_TAGGED_ADDR_CTRL). */
+  readonly taggedAddr?: boolean;
 }

@@ -11,6 +11,7 @@ import { Fds } from './fd-table.ts';
 import type { File } from './file.ts';
 import type { Kernel } from './kernel.ts';
 import { sendSignal } from './send-signal.ts';
+import { Rlimits } from './rlimit.ts';
 import { isSignal } from './signal.ts';
 import { Thread } from './thread.ts';
 import { Process } from './user-process.ts';
@@ -27,11 +28,6 @@ export interface OpenFile {
 /** Pids count from here (1 is init's, who adopts) to PID_MAX_DEFAULT. */
 const FIRST_PID = 2;
 const PID_MAX = 0x8000;
-/** INR_OPEN_CUR (include/uapi/linux/fs.h). */
-const DEFAULT_NOFILE = 1024;
-/** MLOCK_LIMIT (include/uapi/linux/resource.h), bytes. */
-const DEFAULT_MEMLOCK = 8 * 1024 * 1024;
-
 export class ProcessTable {
   readonly #kernel: Kernel;
   /** Threads by tid; a process's leader stays until the process was waited for. */
@@ -72,9 +68,8 @@ export class ProcessTable {
     const cred = makeCred(options);
     const cwd = vfs.walk(vfs.root, options.cwd ?? '/', cred);
     if (typeof cwd === 'number') throw new Error(`${options.name}: no directory ${options.cwd}`);
-    const nofile = options.nofile ?? DEFAULT_NOFILE;
-    const rlimits = { nofile, memlock: options.memlock ?? DEFAULT_MEMLOCK };
-    const files = new Fds(this.#kernel.trace, nofile);
+    const rlimits = Rlimits.of(options);
+    const files = new Fds(this.#kernel.trace, rlimits.nofile);
     const mm = this.#kernel.newAddressSpace();
     const parts = { name: options.name, cred, mm, files, rlimits, cwd, parent: undefined };
     const leader = this.#register(parts, options.daemon ?? false, called);
@@ -90,7 +85,8 @@ export class ProcessTable {
     const { process } = parent;
     const mm = process.mm.fork();
     if (mm === undefined) return -ENOMEM;
-    const { name, cred, rlimits, cwd } = process;
+    const { name, cred, cwd } = process;
+    const rlimits = process.rlimits.copy();
     const files = new Fds(this.#kernel.trace, rlimits.nofile);
     files.copyFrom(process.files);
     const parts = { name, cred, mm, files, rlimits, cwd, parent: process };
@@ -105,6 +101,7 @@ export class ProcessTable {
     child.sighand.copyFrom(process.sighand);
     leader.signals.blocked = parent.signals.blocked;
     process.children.add(child);
+    this.#kernel.keys?.fork(process, child);
     return leader;
   }
 

@@ -3,6 +3,8 @@
  * A store keeps names and bytes only, so owner and mode of what is there already are the mount's
  * (as vfat's uid=, gid=, fmask=, dmask= options), and those of what programs make last for the run.
  * Files that are unlinked or replaced while open live on in memory until their last close.
+ * Pages of a file are kept from its first mmap() to its last close; read() and write() go through
+ * them, and past them where there are none.
  * Left out: links, atime and ctime, setting times, quotas.
  */
 import { EEXIST, EFBIG, EIO, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, ERRNO } from '../../abi/errno.ts';
@@ -10,6 +12,8 @@ import { MemoryStore } from '../../host/memory-store.ts';
 import { StoreError } from '../../host/store.ts';
 import type { ByteStore } from '../../host/store.ts';
 import type { Co } from '../../sched/task.ts';
+import { FileMap } from '../mm/filemap.ts';
+import type { PageAllocator } from '../mm/page-allocator.ts';
 import type { Ownership } from './cred.ts';
 import { File } from './file.ts';
 import type { FileOperations } from './file.ts';
@@ -122,7 +126,7 @@ export class StoreFs implements FileSystem {
   }
 }
 
-class StoreInode extends Inode {
+export class StoreInode extends Inode {
   readonly fs: StoreFs;
   readonly kind: InodeKind;
   readonly ino: number;
@@ -131,6 +135,8 @@ class StoreInode extends Inode {
   /** Open files. */
   opens = 0;
   #store: ByteStore;
+  /** i_mapping */
+  #cache: FileMap | undefined;
 
   constructor(fs: StoreFs, ino: number, kind: InodeKind, path: string, owner: Ownership) {
     super();
@@ -153,8 +159,62 @@ class StoreInode extends Inode {
     return new File(STORE_FILE_OPS, dentry.path, flags, this, dentry);
   }
 
+  /** A file that was open is closed. With the last one its pages go. */
+  closed(): void {
+    this.opens -= 1;
+    if (this.opens > 0) return;
+    this.#cache?.end();
+    this.#cache = undefined;
+  }
+
   // --- files
+  /** Its pages, for a mapping. @param name what reports call them */
+  mapping(pages: PageAllocator, name: string): FileMap {
+    this.#cache ??= new FileMap({
+      pages,
+      name,
+      writeback: this.fs.type !== 'tmpfs',
+      file: {
+        size: () => this.attributes().size,
+        read: (out, position) => this.#load(out, position),
+        write: (data, position) => this.#save(data, position),
+        sync: () => this.#sync(),
+      },
+    });
+    return this.#cache;
+  }
+
   read(out: Uint8Array, position: number): number {
+    const got = this.#load(out, position);
+    if (got > 0) this.#cache?.readCached(out.subarray(0, got), position);
+    return got;
+  }
+
+  write(data: Uint8Array, position: number): number {
+    if (position >= MAX_FILE_BYTES) return -EFBIG;
+    const fits = data.subarray(0, MAX_FILE_BYTES - position);
+    const before = this.#cache === undefined ? 0 : this.attributes().size;
+    const written = this.#save(fits, position);
+    if (this.#cache === undefined || written < 0) return written;
+    if (position + written > before) this.#cache.resized(before, position + written);
+    this.#cache.writeCached(fits.subarray(0, written), position);
+    return written;
+  }
+
+  override truncate(length: number): number {
+    if (length > MAX_FILE_BYTES) return -EFBIG;
+    const before = this.#cache === undefined ? 0 : this.attributes().size;
+    const result = attempt(() => this.#store.truncate(this.path, length));
+    if (result !== true) return this.#failed(result);
+    this.#cache?.resized(before, length);
+    return 0;
+  }
+
+  override sync(): number {
+    return this.#cache === undefined ? this.#sync() : this.#cache.fsync();
+  }
+
+  #load(out: Uint8Array, position: number): number {
     const bytes = attempt(() => this.#store.read(this.path, position, out.length));
     if (bytes === undefined) return -EIO;
     if (typeof bytes === 'number') return bytes;
@@ -162,20 +222,12 @@ class StoreInode extends Inode {
     return bytes.length;
   }
 
-  write(data: Uint8Array, position: number): number {
-    if (position >= MAX_FILE_BYTES) return -EFBIG;
-    const fits = data.subarray(0, MAX_FILE_BYTES - position);
-    const result = attempt(() => this.#store.write(this.path, position, fits));
-    return result === true ? fits.length : this.#failed(result);
+  #save(data: Uint8Array, position: number): number {
+    const result = attempt(() => this.#store.write(this.path, position, data));
+    return result === true ? data.length : this.#failed(result);
   }
 
-  override truncate(length: number): number {
-    if (length > MAX_FILE_BYTES) return -EFBIG;
-    const result = attempt(() => this.#store.truncate(this.path, length));
-    return result === true ? 0 : this.#failed(result);
-  }
-
-  override sync(): number {
+  #sync(): number {
     return attempt(() => this.#store.sync(this.path)) ?? 0;
   }
 
@@ -285,7 +337,11 @@ const STORE_FILE_OPS: FileOperations = {
   size: (file) => inodeOf(file).attributes().size,
   truncate: (file, length) => inodeOf(file).truncate(length),
   fsync: (file) => inodeOf(file).sync(),
+  mmap(file, _current, request) {
+    request.cache = inodeOf(file).mapping(request.pages, file.path);
+    return 0;
+  },
   *release(file) {
-    inodeOf(file).opens -= 1;
+    inodeOf(file).closed();
   },
 };

@@ -5,10 +5,12 @@
 import { EBADF, EBUSY, EFAULT, EINVAL, ENOTDIR, ENXIO, EPIPE, ESPIPE } from '../../abi/errno.ts';
 import {
   FD_CLOEXEC,
+  F_ADD_SEALS,
   F_DUPFD,
   F_DUPFD_CLOEXEC,
   F_GETFD,
   F_GETFL,
+  F_GET_SEALS,
   F_SETFD,
   F_SETFL,
   O_APPEND,
@@ -31,6 +33,7 @@ import { endIdle } from './exit.ts';
 import type { File } from './file.ts';
 import { anonStat, statOf } from './inode.ts';
 import type { Dirent, Stat } from './inode.ts';
+import { addSeals, getSeals } from './memfd.ts';
 import { sendSignal } from './send-signal.ts';
 import type { Thread } from './thread.ts';
 
@@ -117,6 +120,8 @@ const FCNTL: ReadonlyMap<number, Fcntl> = new Map<number, Fcntl>([
       return 0;
     },
   ],
+  [F_ADD_SEALS, (_thread, _fd, file, arg) => (file.isPath ? -EBADF : addSeals(file, arg))],
+  [F_GET_SEALS, (_thread, _fd, file) => (file.isPath ? -EBADF : getSeals(file))],
   [F_GETFL, (_thread, _fd, file) => file.flags & ~O_CLOEXEC],
   [
     F_SETFL,

@@ -1,7 +1,7 @@
 /**
- * mmap(), munmap() and mprotect() as system calls (ksys_mmap_pgoff(), do_mmap() in mm/mmap.c): what
- * the file and its driver have to say before memory management is asked.
- * Left out: files' page cache (regular files answer -ENODEV), huge pages, MAP_LOCKED, MAP_GROWSDOWN.
+ * mmap() and what else there is for mappings as system calls (ksys_mmap_pgoff(), do_mmap() in
+ * mm/mmap.c): what the file and its driver have to say before memory management is asked.
+ * Left out: huge pages, MAP_LOCKED, MAP_GROWSDOWN.
  */
 import { EACCES, EBADF, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
 import {
@@ -17,7 +17,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../abi/fcntl.ts';
-import { pageOffset } from '../../machine/address.ts';
+import { PAGE_SIZE, pageOffset } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
 import type { MapRequest } from '../mm/mmap.ts';
 import type { File } from './file.ts';
@@ -69,6 +69,16 @@ export function protectMemory(thread: Thread, addr: number, length: number, prot
   return thread.process.mm.mprotect(addr, length, prot);
 }
 
+/** msync(): what is written are the files, so that nothing of it can sleep. */
+export function syncMemory(thread: Thread, addr: number, length: number, flags: number): number {
+  return thread.process.mm.msync(addr, length, flags);
+}
+
+/** madvise() */
+export function adviseMemory(thread: Thread, addr: number, length: number, advice: number): number {
+  return thread.process.mm.madvise(addr, length, advice);
+}
+
 /** The file to map; undefined for anonymous memory. */
 function fileOf(thread: Thread, args: MmapArgs): File | undefined | number {
   if ((args.flags & MAP_ANONYMOUS) !== 0) return undefined;
@@ -111,12 +121,19 @@ function mapFile(
     writable: (args.prot & PROT_WRITE) !== 0,
     executable: (args.prot & PROT_EXEC) !== 0,
     shared: base.shared,
+    pages: kernel.pages,
   };
   const refused = file.ops.mmap(file, thread, asked);
   if (refused !== 0) return refused;
-  const { pfnMap } = asked;
-  if (pfnMap === undefined) return -ENODEV;
-  return { ...base, mayProt, pfnMap, file: kernel.fput.forMapping(file.get()) };
+  const { pfnMap, cache } = asked;
+  if (pfnMap === undefined && cache === undefined) return -ENODEV;
+  return {
+    ...base,
+    mayProt: asked.mayWrite === false ? mayProt & ~PROT_WRITE : mayProt,
+    ...(pfnMap && { pfnMap }),
+    ...(cache && { cache, pgoff: args.offset / PAGE_SIZE }),
+    file: kernel.fput.forMapping(file.get()),
+  };
 }
 
 /** VM_MAYWRITE and VM_MAYEXEC of a mapping: mprotect cannot give more either. */

@@ -90,6 +90,7 @@ export function* execProcess(thread: Thread, name: string): Co<number> {
   process.mm = kernel.newAddressSpace();
   process.name = name;
   process.sighand.flushHandlers();
+  kernel.keys?.exec(process);
   for (const [fd, file] of files) {
     if (!files.closesOnExec(fd)) continue;
     files.remove(fd);

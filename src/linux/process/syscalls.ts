@@ -6,17 +6,21 @@
  * asm-generic numbers whatever the architecture.
  * Left out: what no program of the TEE stack calls.
  */
-import { EBADF, EINVAL } from '../../abi/errno.ts';
+import { EBADF, EINVAL, ENOSYS } from '../../abi/errno.ts';
 import { AT_FDCWD } from '../../abi/fcntl.ts';
 import type { HostEndpoint } from '../../host/net.ts';
 import type { Va } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
 import type { WaitQueue } from '../../sched/wait.ts';
+import { memfdCreate } from './memfd.ts';
+import { memfdSecret } from './memfd-secret.ts';
 import { exitGroup, exitThread, waitChild } from './exit.ts';
 import type { WaitResult } from './exit.ts';
 import type { Dirent, Stat } from './inode.ts';
 import { pollFiles } from './poll.ts';
 import type { PollFd } from './poll.ts';
+import { prlimit } from './rlimit.ts';
+import type { Rlimit } from './rlimit.ts';
 import type { Disposition } from './signal.ts';
 import { RESTART, deliverSignals, leaveSystemCall } from './signal-delivery.ts';
 import * as sysFile from './sys-file.ts';
@@ -214,6 +218,26 @@ export class Syscalls {
       sysMmap.protectMemory(this.#thread, addr, length, prot),
     );
   }
+  /** @param flags MS_SYNC, or MS_ASYNC, which does nothing; MS_INVALIDATE. */
+  msync(addr: number, length: number, flags: number): Co<number> {
+    return this.#now('msync', [addr, length, flags], () =>
+      sysMmap.syncMemory(this.#thread, addr, length, flags),
+    );
+  }
+  /** @param advice MADV_* */
+  madvise(addr: number, length: number, advice: number): Co<number> {
+    return this.#now('madvise', [addr, length, advice], () =>
+      sysMmap.adviseMemory(this.#thread, addr, length, advice),
+    );
+  }
+  /** @param flags MFD_* @returns an fd. */
+  memfdCreate(name: string, flags: number): Co<number> {
+    return this.#now('memfd_create', [name, flags], () => memfdCreate(this.#thread, name, flags));
+  }
+  /** @param flags O_CLOEXEC or 0. @returns an fd, or -ENOSYS in a kernel that has it turned off. */
+  memfdSecret(flags: number): Co<number> {
+    return this.#now('memfd_secret', [flags], () => memfdSecret(this.#thread, flags));
+  }
 
   // --- processes
   getpid(): number {
@@ -257,6 +281,12 @@ export class Syscalls {
       sysProcess.killProcess(this.#thread, pid, signal),
     );
   }
+  /** getrlimit(), and setrlimit() with a limit: the one before, or a negative errno. */
+  prlimit64(pid: number, resource: number, limit?: Rlimit): Co<Rlimit | number> {
+    return this.#now('prlimit64', [pid, resource], () =>
+      prlimit(this.#thread, pid, resource, limit),
+    );
+  }
   tgkill(tgid: number, tid: number, signal: number): Co<number> {
     return this.#now('tgkill', [tgid, tid, signal], () =>
       sysProcess.killThread(this.#thread, tgid, tid, signal),
@@ -281,6 +311,23 @@ export class Syscalls {
   /** A futex wait on a queue that the program keeps: 0, -EINTR or -ETIMEDOUT. */
   futexWait(queue: WaitQueue, timeoutNs?: number): Co<number> {
     return this.#call('futex', [queue.site], () => sysProcess.waitOn(queue, timeoutNs));
+  }
+  /** Addresses are the program's; -ENOSYS in a kernel without keys. */
+  addKey(type: Va, description: Va, payload: Va, plen: number, ring: number): Co<number> {
+    const thread = this.#thread;
+    return this.#call('add_key', [type, description, payload, plen, ring], function* () {
+      const { keys } = thread.process.kernel;
+      if (keys === undefined) return -ENOSYS;
+      return yield* keys.addKey(thread, type, description, payload, plen, ring);
+    });
+  }
+  /** @param option KEYCTL_*, with its arguments in their order. */
+  keyctl(option: number, ...args: readonly number[]): Co<number> {
+    const thread = this.#thread;
+    return this.#call('keyctl', [option, ...args], function* () {
+      const { keys } = thread.process.kernel;
+      return keys === undefined ? -ENOSYS : yield* keys.keyctl(thread, option, args);
+    });
   }
 
   // --- sockets

@@ -54,6 +54,7 @@ export class Thread implements TaskStruct {
   readonly signals: ThreadSignals;
   /** PF_EXITING: makes no more system calls. */
   exiting = false;
+  taggedAddr = false;
 
   constructor(process: Process, tid: number, task: Task) {
     this.process = process;

@@ -1,7 +1,7 @@
 /**
  * Processes (struct signal_struct, struct mm_struct and what hangs on them; kernel/fork.c): memory,
  * files, rights and signals that threads share.
- * Left out: process groups and sessions, namespaces, ptrace, resource limits other than two.
+ * Left out: process groups and sessions, namespaces, ptrace.
  */
 import { Completion, WaitQueue } from '../../sched/wait.ts';
 import type { AddressSpace } from '../mm/address-space.ts';
@@ -11,6 +11,7 @@ import type { Dentry } from './inode.ts';
 import type { Kernel } from './kernel.ts';
 import type { Cred, ProcessInfo } from './process.ts';
 import { PendingSignals, Sighand, dumpsCore, signalName } from './signal.ts';
+import type { Rlimits } from './rlimit.ts';
 import type { Thread } from './thread.ts';
 
 export interface ProcessOptions extends CredOptions {
@@ -63,7 +64,7 @@ export interface ProcessParts {
   readonly cred: Cred;
   readonly mm: AddressSpace;
   readonly files: Fds;
-  readonly rlimits: { readonly memlock: number; readonly nofile: number };
+  readonly rlimits: Rlimits;
   readonly cwd: Dentry;
   readonly parent: Process | undefined;
 }
@@ -73,7 +74,7 @@ export class Process implements ProcessInfo {
   readonly pid: number;
   readonly cred: Cred;
   readonly files: Fds;
-  readonly rlimits: { readonly memlock: number; readonly nofile: number };
+  readonly rlimits: Rlimits;
   name: string;
   /** exec replaces it. */
   mm: AddressSpace;

@@ -7,6 +7,7 @@ import {
 } from '../../abi/tee.ts';
 import type { Va } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
+import { MM_ARCHES } from '../mm/arch.ts';
 import type { TaskStruct } from '../process/process.ts';
 import { refuse } from './refuse.ts';
 import type { TeeContext } from './tee-context.ts';
@@ -44,14 +45,14 @@ function roundableSize(view: DataView): number {
 
 /** TEE_IOC_SHM_REGISTER: a new fd. */
 export function* teeIoctlShmRegister(ctx: TeeContext, current: TaskStruct, at: Va): Co<number> {
-  const { addr, length, flags, id, byteLength } = TeeIoctlShmRegisterData;
+  const { length, flags, id, byteLength } = TeeIoctlShmRegisterData;
   const { frames } = ctx.teedev;
   const frame = frames.take();
   const { arg } = frame;
   try {
     if (!arg.load(current.process.mm, at, byteLength)) return -EFAULT;
     if (flags.get(arg.view, 0) !== 0) return noFlags(ctx);
-    const start = addr.num(arg.view, 0);
+    const start = userAddress(ctx, current, arg.view);
     const shm = yield* teeShmRegisterUserBuf(ctx, current, start, length.num(arg.view, 0));
     if (typeof shm === 'number') return shm;
     length.setNum(arg.view, 0, shm.size);
@@ -60,6 +61,13 @@ export function* teeIoctlShmRegister(ctx: TeeContext, current: TaskStruct, at: V
   } finally {
     frames.give(frame);
   }
+}
+
+/** untagged_addr(), for threads that may use tags; of others tagged pointers are not user space. */
+function userAddress(ctx: TeeContext, current: TaskStruct, view: DataView): number {
+  const { addr } = TeeIoctlShmRegisterData;
+  if (current.taggedAddr !== true) return addr.num(view, 0);
+  return MM_ARCHES[ctx.teedev.kernel.arch].untaggedAddr(addr.lo(view, 0), addr.hi(view, 0));
 }
 
 /** Tells user space of the memory, and leaves it the only reference. */

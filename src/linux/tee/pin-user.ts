@@ -3,28 +3,54 @@
  * Upstream counterpart: the middle of register_shm_helper() in drivers/tee/tee_shm.c, over
  * pin_user_pages_fast() (6.1) or iov_iter_extract_pages() (since 6.8).
  */
-import { ENOMEM } from '../../abi/errno.ts';
+import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { PAGE_SIZE, pageOffset, pageStart, pagesFor, va } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
-import type { GupFlags } from '../mm/user-memory.ts';
+import { pagesToAccount } from '../mm/account.ts';
+import { FOLL_WRITE } from '../mm/gup-flags.ts';
+import { pinSite, pinUser } from '../mm/pin-site.ts';
 import type { TaskStruct } from '../process/process.ts';
 import { refuse } from './refuse.ts';
 import type { TeeContext } from './tee-context.ts';
 import type { TeeShm } from './tee-shm.ts';
 
 /* Source: include/linux/fs.h, Linux 6.1: INT_MAX rounded down to a page. */
-const MAX_RW_COUNT = 0x7fff_f000;
+export const MAX_RW_COUNT = 0x7fff_f000;
 /* Source: include/linux/slab.h, Linux 6.1, with MAX_ORDER 11. */
 const KMALLOC_MAX_SIZE = 1 << 22;
 /** The array of page pointers is one kmalloc(). */
 const MAX_PAGES = KMALLOC_MAX_SIZE / 8;
 
-const WRITE: GupFlags = { write: true };
-const WRITE_LONGTERM: GupFlags = { write: true, longterm: true };
+const REGISTRATION_FIELDS = {
+  name: 'register_shm_helper',
+  call: 'pin_user_pages_fast',
+  foll: FOLL_WRITE,
+  lifetime: 'long',
+  reason:
+    'The pages stay pinned until the last reference to the shared memory goes: its fd, its mappings and ' +
+    'the calls under way. User space decides when that is.',
+} as const;
+/** As released: FOLL_WRITE alone, although the pin is a long one. */
+const REGISTRATION = pinSite({ ...REGISTRATION_FIELDS, longterm: false });
+/** As proposed in 2023. */
+const REGISTRATION_LONGTERM = pinSite({ ...REGISTRATION_FIELDS, longterm: true });
 
-/** Whether the pages of so many bytes can be listed at all: 0 or -ENOMEM. */
-export function checkPageCount(ctx: TeeContext, length: number, pages: number): number {
-  if (length === 0 && ctx.teedev.tee.switches.registerByIovIter) {
+const PIN_HINTS: ReadonlyMap<number, string> = new Map([
+  [-EFAULT, 'it is unmapped, read-only, or a mapping of device or shared-memory pages'],
+  [-ENOMEM, 'memory has run out, or the page cannot leave a CMA area or ZONE_MOVABLE'],
+]);
+
+/**
+ * Whether the pages of so many bytes can be listed at all: 0 or -ENOMEM.
+ * @param byIovIter they are counted by iov_iter_npages().
+ */
+export function checkPageCount(
+  ctx: TeeContext,
+  length: number,
+  pages: number,
+  byIovIter: boolean,
+): number {
+  if (length === 0 && byIovIter) {
     return refuse(ctx.trace, ENOMEM, 'a buffer of no bytes has no pages to register');
   }
   if (pages <= MAX_PAGES) return 0;
@@ -35,8 +61,18 @@ export function checkPageCount(ctx: TeeContext, length: number, pages: number): 
   });
 }
 
+/** iov_iter_extract_pages() ends within the buffer. */
+export function tooLong(ctx: TeeContext, length: number): number {
+  return refuse(ctx.trace, ENOMEM, 'the buffer is longer than one call takes', {
+    requested: length,
+    available: MAX_RW_COUNT,
+    limit: `MAX_RW_COUNT=${MAX_RW_COUNT}`,
+    hint: 'register it in parts',
+  });
+}
+
 /** Fills in `offset`, `size`, `pages` and `pinned`: 0 or a negative errno. */
-export function pinUserPages(
+export function pinUserBuffer(
   shm: TeeShm,
   current: TaskStruct,
   addr: number,
@@ -45,51 +81,51 @@ export function pinUserPages(
   shm.offset = pageOffset(addr);
   shm.size = length;
   const count = pagesFor(shm.offset + length);
-  const rc = checkPageCount(shm.ctx, length, count) || charge(shm, current, count);
+  const { registerByIovIter } = shm.ctx.teedev.tee.switches;
+  const rc = checkPageCount(shm.ctx, length, count, registerByIovIter);
   // 6.1 registers no page at all of an aligned buffer of no bytes; drivers refuse that.
   if (rc !== 0 || count === 0) return rc;
-  const error = pinExactly(shm, current, va(pageStart(addr)), count);
-  if (error !== 0) shm.uncharge();
-  return error;
+  return pinExactly(shm, current, va(pageStart(addr)), count) || charge(shm, current);
 }
 
-/** Long-term pins are held against RLIMIT_MEMLOCK, where a profile says so. */
-function charge(shm: TeeShm, current: TaskStruct, count: number): number {
-  const { tee } = shm.ctx.teedev;
+/** Long-term pins are held against RLIMIT_MEMLOCK, where a profile says so: 0 or -ENOMEM. */
+function charge(shm: TeeShm, current: TaskStruct): number {
+  const { tee, kernel } = shm.ctx.teedev;
   if (!tee.switches.accountMemlock) return 0;
-  const { cred, rlimits } = current.process;
-  shm.charge = tee.memlock.charge(cred, rlimits.memlock, count);
+  const pages = pagesToAccount(kernel.pages.frames, shm.pages);
+  shm.charge = tee.memlock.charge(current.process, pages);
   if (shm.charge !== undefined) return 0;
-  return refuse(shm.ctx.trace, ENOMEM, `user ${cred.uid} has too many pages pinned`, {
-    requested: count * PAGE_SIZE,
-    available: rlimits.memlock - tee.memlock.pages(cred.uid) * PAGE_SIZE,
-    limit: `RLIMIT_MEMLOCK=${rlimits.memlock}`,
-    hint: 'raise the limit, or give the process CAP_IPC_LOCK',
-  });
+  shm.pinned?.unpin();
+  return -ENOMEM;
 }
 
 function pinExactly(shm: TeeShm, current: TaskStruct, start: Va, count: number): number {
   const { trace, teedev } = shm.ctx;
   const { switches } = teedev.tee;
   const { mm } = current.process;
-  const flags = switches.pinLongterm ? WRITE_LONGTERM : WRITE;
-  const pinned = mm.pin(start, count, flags);
+  const site = switches.pinLongterm ? REGISTRATION_LONGTERM : REGISTRATION;
+  const mmSwitches = teedev.kernel.pages.switches;
+  // What ends within the last page is cut to size and taken all the same.
+  const most = switches.registerByIovIter ? Math.min(shm.size, MAX_RW_COUNT) : shm.size;
+  const wanted = pagesFor(shm.offset + most);
+  const pinned = pinUser(mm, site, start, wanted, mmSwitches);
   if (typeof pinned === 'number') {
     return refuse(trace, -pinned, 'the first page cannot be pinned for writing', {
-      hint: 'it is unmapped, read-only, or a mapping of device or shared-memory pages',
+      hint: PIN_HINTS.get(pinned) ?? 'see the cause before',
     });
   }
   const got = pinned.pages.length;
-  const short = got < count || (switches.registerByIovIter && shm.size > MAX_RW_COUNT);
-  if (!short) {
+  if (got === count) {
+    shm.size = most;
     shm.pinned = pinned;
     shm.pages = pinned.pages;
     return 0;
   }
   pinned.unpin();
   if (switches.quirkShortPinLeaksPage && shm.offset !== 0) {
-    mm.pin(va(start + (got - 1) * PAGE_SIZE), 1, flags);
+    pinUser(mm, site, va(start + (got - 1) * PAGE_SIZE), 1, mmSwitches);
   }
+  if (got === wanted) return tooLong(shm.ctx, shm.size);
   return refuse(trace, ENOMEM, 'not all pages of the buffer can be pinned for writing', {
     requested: count,
     available: got,

@@ -2,6 +2,8 @@
  * What the TEE core does differently from one kernel to the next. One switch a difference that a
  * program or a driver can see; upstream's bugs are switches of their own, named `quirk…`.
  */
+import type { KernelRegistration } from './kernel-registration.ts';
+
 export interface TeeSwitches {
   /** TEE_MAX_ARG_SIZE: 1024 in 6.1, 4096 since. Longer `buf_len`: -EINVAL. */
   readonly maxArgSize: number;
@@ -22,8 +24,13 @@ export interface TeeSwitches {
    * of an unaligned address, and none of an aligned one.
    */
   readonly registerByIovIter: boolean;
-  /** Registered kernel pages are referenced (6.1); since 7.0 the caller keeps them alive. */
-  readonly kernelPagesReferenced: boolean;
+  /**
+   * How the pages of a kernel buffer are found when it is registered, and whether they are referenced:
+   * one of the shapes in kernel-registration.ts. 6.1 walks vmalloc() areas and takes references;
+   * since 7.0 it is an iov_iter that takes none, and the caller keeps the memory. Reviewers asked for
+   * arrays of pages, so that the TEE core need not know kinds of memory.
+   */
+  readonly kernelRegistration: KernelRegistration;
   /** TEE_IOC_SHM_REGISTER_FD exists (6.18). */
   readonly shmRegisterFd: boolean;
   /** The core parses UBUF and OBJREF parameters (6.18); before they were unknown attributes. */
@@ -33,6 +40,11 @@ export interface TeeSwitches {
 
   /** Pin for good, out of CMA and movable zones (FOLL_LONGTERM), as asked for in 2023. */
   readonly pinLongterm: boolean;
+  /**
+   * Registered pages count as written when they are unpinned (unpin_user_pages_dirty_lock). As released
+   * they do not, so that what the secure world wrote to a page of a file may never reach the file.
+   */
+  readonly unpinDirty: boolean;
   /** Charge pinned pages to the user and hold them against RLIMIT_MEMLOCK, as io_uring does. */
   readonly accountMemlock: boolean;
 

@@ -1,9 +1,10 @@
 /**
- * Pools of shared memory: a reserved region handed out in granules (drivers/tee/tee_shm_pool.c), and
- * what pools of ordinary pages share (tee_dyn_shm_alloc_helper(), in 6.1 the OP-TEE driver's).
+ * Pools of shared memory: a reserved region handed out in granules (drivers/tee/tee_shm_pool.c), two
+ * pools in one, and what pools of ordinary pages share (tee_dyn_shm_alloc_helper(), in 6.1 the OP-TEE
+ * driver's).
  */
 import { EINVAL, ENOMEM } from '../../abi/errno.ts';
-import { PAGE_SIZE, pa, pagesFor, roundUp, va } from '../../machine/address.ts';
+import { PAGE_SIZE, pa, pagesFor, roundUp } from '../../machine/address.ts';
 import type { Region } from '../../machine/machine.ts';
 import type { Co } from '../../sched/task.ts';
 import { GenPool } from '../lib/gen-pool.ts';
@@ -12,7 +13,7 @@ import { getOrder } from '../mm/page-allocator.ts';
 import type { Kernel } from '../process/kernel.ts';
 import { refuse } from './refuse.ts';
 import type { TeeDriverOps, TeeShmPool } from './tee-drv.ts';
-import { TEE_SHM_DYNAMIC } from './tee-shm.ts';
+import { TEE_SHM_DYNAMIC, TEE_SHM_PRIV } from './tee-shm.ts';
 import type { TeeShm } from './tee-shm.ts';
 
 /** A pool over memory that the secure world reserved: nothing from it needs to be registered. */
@@ -73,6 +74,22 @@ export function teeShmPoolAllocResMem(
   return new ResMemPool(kernel, region, minAllocOrder);
 }
 
+/**
+ * tee_shm_pool_alloc(), up to 5.16: memory of drivers and memory that is shared come from pools of
+ * their own, each of any kind.
+ */
+export function teeShmPoolAlloc(priv: TeeShmPool, shared: TeeShmPool): TeeShmPool {
+  const poolOf = ({ flags }: TeeShm): TeeShmPool => ((flags & TEE_SHM_PRIV) === 0 ? shared : priv);
+  return {
+    alloc: (shm, sizeBytes, align) => poolOf(shm).alloc(shm, sizeBytes, align),
+    free: (shm) => poolOf(shm).free(shm),
+    destroy() {
+      priv.destroy();
+      if (shared !== priv) shared.destroy();
+    },
+  };
+}
+
 /** How a pool tells the secure world of its pages. */
 export type ShmRegister = NonNullable<TeeDriverOps['shmRegister']>;
 export type ShmUnregister = NonNullable<TeeDriverOps['shmUnregister']>;
@@ -103,7 +120,7 @@ export function* teeDynShmAllocHelper(
   const pages = Array.from({ length: count }, (_, n) => pa(start + n * PAGE_SIZE));
   if (dynShmKeepsPages) shm.pages = pages;
   if (register === undefined) return 0;
-  const rc = yield* register(shm.ctx, shm, pages, va(start), undefined);
+  const rc = yield* register(shm.ctx, shm, pages, kernel.map.linear.toVirt(start), undefined);
   if (rc !== 0) freePages(shm);
   return rc;
 }

@@ -10,8 +10,8 @@ import type { Access, Mapping } from '../../machine/bus.ts';
 import type { Co } from '../../sched/task.ts';
 import { Kref } from '../lib/kref.ts';
 import type { KernelAddress } from '../lib/kernel-addresses.ts';
+import type { PinCharge } from '../mm/account.ts';
 import type { PinnedPages } from '../mm/user-memory.ts';
-import type { MemlockCharge } from './memlock.ts';
 import type { TeeContext } from './tee-context.ts';
 
 /* Source: include/linux/tee_core.h, Linux 7.3; the first four include/linux/tee_drv.h, Linux 6.1. */
@@ -45,8 +45,12 @@ export class TeeShm {
   pages: readonly Pa[] = [];
   /** The pin behind a process's memory; what must be synced for native programs goes through it. */
   pinned: PinnedPages | undefined = undefined;
+  /** The process that registered its memory, and when (nanoseconds of the box's clock). */
+  registeredBy:
+    { readonly pid: number; readonly name: string; readonly sinceNs: number } | undefined =
+    undefined;
   /** What the pin was charged for, where pins are. */
-  charge: MemlockCharge | undefined = undefined;
+  charge: PinCharge | undefined = undefined;
   /** Each of the kernel's `pages` has a reference of ours. */
   referenced = false;
   /** The secure world's handle, for drivers whose handles are not addresses. */
@@ -141,16 +145,17 @@ export class TeeShm {
     });
   }
 
-  /** release_registered_pages(): unpinned, and not dirtied. */
+  /** release_registered_pages(): unpinned, and dirtied where a profile says so. */
   releasePages(): void {
-    this.pinned?.unpin();
-    this.uncharge();
+    this.ctx.teedev.tee.registered.delete(this);
+    this.pinned?.unpin(this.ctx.teedev.tee.switches.unpinDirty);
+    this.#uncharge();
     if (!this.referenced) return;
-    const { pages } = this.ctx.teedev.kernel;
-    for (const page of this.pages) pages.put(page);
+    const { map } = this.ctx.teedev.kernel;
+    for (const page of this.pages) map.putPage(page);
   }
 
-  uncharge(): void {
+  #uncharge(): void {
     if (this.charge !== undefined) this.ctx.teedev.tee.memlock.uncharge(this.charge);
   }
 

@@ -2,9 +2,9 @@
  * The TEE subsystem of one kernel: its class of devices, their minor numbers, the TEE bus.
  * Upstream counterpart: drivers/tee/tee_core.c, tee_init() and the class's own state.
  */
+import type { PinAccounts } from '../mm/account.ts';
 import { makedev } from '../process/devices.ts';
 import type { Kernel } from '../process/kernel.ts';
-import { MemlockAccount } from './memlock.ts';
 import { Minors } from './minors.ts';
 import { PARAM_KINDS, PARAM_KINDS_6_1 } from './param-kinds.ts';
 import type { ParamKinds } from './param-kinds.ts';
@@ -12,6 +12,7 @@ import type { TeeSwitches } from './switches.ts';
 import { TeeBus } from './tee-bus.ts';
 import type { TeeContext } from './tee-context.ts';
 import type { TeeDevice } from './tee-device.ts';
+import type { TeeShm } from './tee-shm.ts';
 
 /** Who may open a node: what udev's rules make of it. */
 export interface NodeAccess {
@@ -37,10 +38,13 @@ export class TeeSubsystem {
   readonly nodeAccess: (privileged: boolean) => NodeAccess;
   readonly paramKinds: ParamKinds;
   readonly minors = new Minors();
-  readonly memlock = new MemlockAccount();
+  /** Where registered memory counts, with all else that users pin. */
+  readonly memlock: PinAccounts;
   readonly bus: TeeBus;
   /** Contexts that the driver has not released yet, for leak checks. */
   readonly contexts = new Set<TeeContext>();
+  /** Memory of processes and of the kernel that is registered, for those who look. */
+  readonly registered = new Set<TeeShm>();
   readonly #devices = new Set<TeeDevice>();
   readonly #warned = new Set<string>();
   #contexts = 0;
@@ -48,6 +52,7 @@ export class TeeSubsystem {
 
   constructor(kernel: Kernel, switches: TeeSwitches, options: TeeOptions) {
     this.kernel = kernel;
+    this.memlock = kernel.accounts;
     this.switches = switches;
     this.sha1 = options.sha1;
     this.nodeAccess = options.nodeAccess ?? (() => ROOT_ONLY);

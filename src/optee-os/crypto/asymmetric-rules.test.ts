@@ -25,7 +25,7 @@ import type { KeySpec } from './testing/asymmetric-drive.ts';
 import { DSA_VECTORS } from './testing/dsa-vectors.ts';
 import { NODE, ok } from './testing/drive.ts';
 import { DETERMINISTIC_ECDSA_VECTORS, ED25519_VECTORS } from './testing/ecc-vectors.ts';
-import { EXAMPLE1 } from './testing/rsa-keys.ts';
+import { EXAMPLE1, SIGGEN15 } from './testing/rsa-keys.ts';
 import { SM2_CIPHERTEXT, SM2_SIGNATURE } from './testing/sm2-vectors.ts';
 
 const { TEE_MODE_DECRYPT, TEE_MODE_DERIVE, TEE_MODE_ENCRYPT, TEE_MODE_SIGN } = gp;
@@ -47,6 +47,23 @@ const halves = (
     typeof half === 'bigint' ? toOctets(half, length) : half;
   return concat(part(left), part(right));
 };
+
+test('an operation whose key becomes another one computes with that', () => {
+  const { crypto } = bench;
+  const key = bench.object(rsaPair(EXAMPLE1));
+  const out = { handle: 0 };
+  const algorithm = gp.TEE_ALG_RSASSA_PKCS1_V1_5_SHA256;
+  ok(crypto.stateAlloc(algorithm, TEE_MODE_SIGN, key, 0, out));
+  const hashed = digest('sha256', filled(3, 3));
+  for (const one of [EXAMPLE1, SIGGEN15, EXAMPLE1]) {
+    const spec = rsaPair(one);
+    ok(crypto.objReset(key));
+    ok(crypto.objPopulate(key, spec.attributes));
+    const [signature, size] = [filled(128, 0), { size: 128 }];
+    ok(crypto.asymmOperate(out.handle, [], hashed, signature, size));
+    assert.equal(bench.verify(algorithm, spec, hashed, signature), OK);
+  }
+});
 
 describe('DSA', () => {
   const v = DSA_VECTORS[1]!;

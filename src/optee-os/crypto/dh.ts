@@ -35,22 +35,24 @@ export function deriveDh({ services, key1, attributes, derived }: Derivation): n
 
 /**
  * dh_make_key(). Undefined when it fails.
- * @param q 0 when there is none
+ * @param q undefined when there is none
  * @param xBits of the private value, 0 for as many as p or q has
  */
 export function makeDhKey(
   { crypto, rng }: CryptoServices,
   key: KeyObject,
-  q: bigint,
+  q: bigint | undefined,
   xBits: number,
 ): { x: bigint; y: bigint } | undefined {
   const p = key.number(TEE_ATTR_DH_PRIME);
-  const [pBytes, qBytes] = [byteLength(p), q === 0n ? Infinity : byteLength(q)];
+  const [pBytes, qBytes] = [byteLength(p), q === undefined ? Infinity : byteLength(q)];
   const xBytes = xBits / 8;
   const fits = Number.isInteger(xBytes) && xBytes <= pBytes && xBytes <= qBytes;
   if (!fits || p <= 1n || p % 2n === 0n) return undefined;
   const octets = new Uint8Array(xBytes === 0 ? Math.min(pBytes, qBytes) : xBytes);
   if (rng(octets) !== TEE_SUCCESS) return undefined;
-  const x = toNumber(octets) % (qBytes < pBytes ? q : p);
+  const modulus = q !== undefined && qBytes < pBytes ? q : p;
+  if (modulus === 0n) return undefined;
+  const x = toNumber(octets) % modulus;
   return { x, y: crypto.publicKey.modPow(key.number(TEE_ATTR_DH_BASE), x, p) };
 }

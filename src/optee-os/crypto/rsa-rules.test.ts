@@ -127,6 +127,8 @@ describe('signatures of PSS with this inside', () => {
     ['a longer salt than is told', {}, 20, INVALID],
     ['the longest salt that fits', { salt: filled(94, 5) }, 94, OK],
     ['a salt that does not fit', {}, 95, INVALID],
+    ['a length beyond an int, which is as none', {}, 0x7fffffff, OK],
+    ['the longest that an int has', {}, 0x7ffffffe, INVALID],
     ['another trailer', { trailer: 0xcc }, undefined, INVALID],
     ['octets that are not zero before the salt', { filling: 1 }, undefined, INVALID],
     ['another separator', { separator: 2 }, undefined, INVALID],
@@ -245,6 +247,30 @@ describe('ciphertexts of OAEP with this inside', () => {
       assert.equal(opened.code, expected);
     }
   });
+
+  const hashes: readonly (readonly [keyof typeof gp.TEE_ALG, string])[] = [
+    ['TEE_ALG_SHA256', OK],
+    ['TEE_ALG_RSASSA_PKCS1_V1_5_SHA256', OK],
+    ['TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA256', OK],
+    ['TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256', OK],
+    ['TEE_ALG_HMAC_SHA256', BAD],
+    ['TEE_ALG_SHA3_256', BAD],
+    ['TEE_ALG_RSASSA_PKCS1_V1_5', 'GENERIC'],
+    ['TEE_ALG_RSAES_PKCS1_V1_5', 'GENERIC'],
+  ];
+  for (const [name, expected] of hashes) {
+    test(`the hash of the mask as ${name}`, () => {
+      const octets = new Uint8Array(4);
+      new DataView(octets.buffer).setUint32(0, gp.TEE_ALG[name], true);
+      const mgf = [ref(gp.TEE_ATTR_RSA_OAEP_MGF_HASH, octets)];
+      const algorithm = gp.TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256;
+      const made = bench.operate(algorithm, TEE_MODE_ENCRYPT, PUBLIC, MESSAGE, mgf);
+      assert.equal(made.code, expected);
+      const plain = bench.operate(algorithm, TEE_MODE_ENCRYPT, PUBLIC, MESSAGE);
+      const cipher = new Uint8Array(Buffer.from(plain.out, 'hex'));
+      assert.equal(bench.operate(algorithm, TEE_MODE_DECRYPT, PAIR, cipher, mgf).code, expected);
+    });
+  }
 });
 
 describe('sizes', () => {

@@ -5,27 +5,7 @@
  * core/lib/libtomcrypt/rsa.c (crypto_acipher_rsaes_*), src/pk/rsa/rsa_encrypt_key.c and
  * rsa_decrypt_key.c.
  */
-import {
-  TEE_ALG_MD5,
-  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_MD5,
-  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
-  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
-  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
-  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
-  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
-  TEE_ALG_SHA1,
-  TEE_ALG_SHA224,
-  TEE_ALG_SHA256,
-  TEE_ALG_SHA384,
-  TEE_ALG_SHA512,
-  TEE_ATTR_RSA_OAEP_LABEL,
-  TEE_ATTR_RSA_OAEP_MGF_HASH,
-  TEE_ERROR_BAD_PARAMETERS,
-  TEE_ERROR_OUT_OF_MEMORY,
-  TEE_ERROR_SHORT_BUFFER,
-  TEE_MODE_DECRYPT,
-  TEE_MODE_ENCRYPT,
-} from '../../abi/gp.ts';
+import * as gp from '../../abi/gp.ts';
 import type { TaAttribute } from '../../ta/runtime.ts';
 import type { Size } from './asymmetric-context.ts';
 import { deliver } from './asymmetric-context.ts';
@@ -39,20 +19,34 @@ import { decodeEme, encodeEme } from './pkcs1-v1-5.ts';
 import { RsaContext } from './rsa-context.ts';
 import type { RsaKey } from './rsa-key.ts';
 
-/** Values of TEE_ATTR_RSA_OAEP_MGF_HASH. */
-const MGF_HASHES: ReadonlyMap<number, MainHash> = new Map([
-  [TEE_ALG_MD5, MD5],
-  [TEE_ALG_SHA1, SHA1],
-  [TEE_ALG_SHA224, SHA224],
-  [TEE_ALG_SHA256, SHA256],
-  [TEE_ALG_SHA384, SHA384],
-  [TEE_ALG_SHA512, SHA512],
-  [TEE_ALG_RSAES_PKCS1_OAEP_MGF1_MD5, MD5],
-  [TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1, SHA1],
-  [TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224, SHA224],
-  [TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256, SHA256],
-  [TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384, SHA384],
-  [TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512, SHA512],
+/** tee_algo_to_ltc_hashindex(): values of TEE_ATTR_RSA_OAEP_MGF_HASH, which names any user of a hash. */
+const MGF_HASHES: ReadonlyMap<number, MainHash | 'none'> = new Map<number, MainHash | 'none'>([
+  [gp.TEE_ALG_MD5, MD5],
+  [gp.TEE_ALG_RSASSA_PKCS1_V1_5_MD5, MD5],
+  [gp.TEE_ALG_RSASSA_PKCS1_PSS_MGF1_MD5, MD5],
+  [gp.TEE_ALG_RSAES_PKCS1_OAEP_MGF1_MD5, MD5],
+  [gp.TEE_ALG_SHA1, SHA1],
+  [gp.TEE_ALG_RSASSA_PKCS1_V1_5_SHA1, SHA1],
+  [gp.TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA1, SHA1],
+  [gp.TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1, SHA1],
+  [gp.TEE_ALG_SHA224, SHA224],
+  [gp.TEE_ALG_RSASSA_PKCS1_V1_5_SHA224, SHA224],
+  [gp.TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA224, SHA224],
+  [gp.TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224, SHA224],
+  [gp.TEE_ALG_SHA256, SHA256],
+  [gp.TEE_ALG_RSASSA_PKCS1_V1_5_SHA256, SHA256],
+  [gp.TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA256, SHA256],
+  [gp.TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256, SHA256],
+  [gp.TEE_ALG_SHA384, SHA384],
+  [gp.TEE_ALG_RSASSA_PKCS1_V1_5_SHA384, SHA384],
+  [gp.TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA384, SHA384],
+  [gp.TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384, SHA384],
+  [gp.TEE_ALG_SHA512, SHA512],
+  [gp.TEE_ALG_RSASSA_PKCS1_V1_5_SHA512, SHA512],
+  [gp.TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA512, SHA512],
+  [gp.TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512, SHA512],
+  [gp.TEE_ALG_RSASSA_PKCS1_V1_5, 'none'],
+  [gp.TEE_ALG_RSAES_PKCS1_V1_5, 'none'],
 ]);
 
 /** PKCS #1 v1.5 takes three octets and eight of padding. */
@@ -84,19 +78,19 @@ export class Rsaes extends RsaContext {
     size: Size,
   ): number {
     const parameters = this.#parse(attributes);
-    if (parameters === undefined) return TEE_ERROR_BAD_PARAMETERS;
+    if (parameters === undefined) return gp.TEE_ERROR_BAD_PARAMETERS;
     const rsa = this.rsa(key);
-    if (this.mode === TEE_MODE_ENCRYPT) return this.#encrypt(rsa, parameters, source, out, size);
-    if (this.mode === TEE_MODE_DECRYPT) return this.#decrypt(rsa, parameters, source, out, size);
-    return TEE_ERROR_BAD_PARAMETERS;
+    if (this.mode === gp.TEE_MODE_ENCRYPT) return this.#encrypt(rsa, parameters, source, out, size);
+    if (this.mode === gp.TEE_MODE_DECRYPT) return this.#decrypt(rsa, parameters, source, out, size);
+    return gp.TEE_ERROR_BAD_PARAMETERS;
   }
 
   /** What comes after a label is not looked at. Undefined for a hash of another length. */
   #parse(attributes: readonly TaAttribute[]): Parameters | undefined {
     const found = { label: EMPTY, mgfAlgorithm: 0 };
     for (const { id, content = EMPTY } of attributes) {
-      if (id === TEE_ATTR_RSA_OAEP_LABEL) return { ...found, label: content };
-      if (id !== TEE_ATTR_RSA_OAEP_MGF_HASH || this.#hash === undefined) continue;
+      if (id === gp.TEE_ATTR_RSA_OAEP_LABEL) return { ...found, label: content };
+      if (id !== gp.TEE_ATTR_RSA_OAEP_MGF_HASH || this.#hash === undefined) continue;
       if (content.length !== MGF_HASH_BYTES) return undefined;
       found.mgfAlgorithm = new DataView(content.buffer, content.byteOffset).getUint32(0, true);
     }
@@ -113,9 +107,9 @@ export class Rsaes extends RsaContext {
     const k = rsa.modulusBytes;
     const room = size.size;
     size.size = k;
-    if (room < k) return TEE_ERROR_SHORT_BUFFER;
+    if (room < k) return gp.TEE_ERROR_SHORT_BUFFER;
     const oaep = this.#oaep(parameters);
-    if (oaep === 'unknown') return TEE_ERROR_BAD_PARAMETERS;
+    if (typeof oaep === 'number') return oaep;
     const block =
       oaep === undefined
         ? encodeEme(source, k, this.services.rng)
@@ -133,21 +127,23 @@ export class Rsaes extends RsaContext {
   ): number {
     const k = rsa.modulusBytes;
     const oaep = this.#oaep(parameters);
-    if (oaep === 'unknown') return TEE_ERROR_BAD_PARAMETERS;
+    if (typeof oaep === 'number') return oaep;
     // Upstream asks for a buffer of a negative size.
-    if (oaep === undefined && k < V1_5_OVERHEAD) return TEE_ERROR_OUT_OF_MEMORY;
-    if (source.length !== k) return TEE_ERROR_BAD_PARAMETERS;
+    if (oaep === undefined && k < V1_5_OVERHEAD) return gp.TEE_ERROR_OUT_OF_MEMORY;
+    if (source.length !== k) return gp.TEE_ERROR_BAD_PARAMETERS;
     const block = rsa.apply('private', source);
     if (typeof block === 'string') return convertCipherError(block);
     const message = oaep === undefined ? decodeEme(block) : decodeOaep(this.services, oaep, block);
     return typeof message === 'string' ? convertCipherError(message) : deliver(message, out, size);
   }
 
-  /** Undefined for PKCS #1 v1.5. */
-  #oaep({ label, mgfAlgorithm }: Parameters): OaepOptions | undefined | 'unknown' {
+  /** Undefined for PKCS #1 v1.5. @returns else the options, or a TEE_Result */
+  #oaep({ label, mgfAlgorithm }: Parameters): OaepOptions | undefined | number {
     const hash = this.#hash;
     if (hash === undefined) return undefined;
     const mgfHash = mgfAlgorithm === 0 ? hash : MGF_HASHES.get(mgfAlgorithm);
-    return mgfHash === undefined ? 'unknown' : { hash, mgfHash, label };
+    if (mgfHash === undefined) return gp.TEE_ERROR_BAD_PARAMETERS;
+    // Without a hash the core's library fails in a way that nobody expects.
+    return mgfHash === 'none' ? gp.TEE_ERROR_GENERIC : { hash, mgfHash, label };
   }
 }

@@ -199,6 +199,23 @@ describe('stats.pta', () => {
     assert.equal(stats(STATS_CMD_ALLOC_STATS, wrong).ret, TEE_ERROR_BAD_PARAMETERS);
   });
 
+  it('forgets peaks when asked to', () => {
+    const heap = (reset: number): [allocated: number, peak: number] => {
+      const one = [{ ...value, a: ALLOC_ID_HEAP, b: reset }, tmem(TMEM_OUT, SHM, 64)];
+      assert.equal(stats(STATS_CMD_ALLOC_STATS, one).ret, TEE_SUCCESS);
+      const { view } = world.machine.normal;
+      const at = world.at(SHM);
+      return [PtaStatsAlloc.allocated.get(view, at), PtaStatsAlloc.maxAllocated.get(view, at)];
+    };
+    const open = (): number => world.run(world.open(STATS_UUID)).session;
+    const sessions = [open(), open(), open(), open()];
+    for (const session of sessions) world.run(world.close(session));
+    const [allocated, peak] = heap(0);
+    assert.ok(peak > allocated);
+    assert.deepEqual(heap(1), [allocated, peak], 'told once more, and kept until then');
+    assert.ok(heap(0)[1] < peak);
+  });
+
   it('reports both times', () => {
     const result = stats(STATS_CMD_GET_TIME, [out, out]);
     assert.equal(result.ret, TEE_SUCCESS);
@@ -268,6 +285,7 @@ describe('system.pta', () => {
     assert.equal(derive(32), TEE_SUCCESS);
     assert.equal(derive(32), TEE_SUCCESS);
     assert.equal(derive(32, 16), TEE_SUCCESS);
+    assert.equal(derive(16, 1024), TEE_SUCCESS);
     assert.equal(keys[0], keys[1]);
     assert.notEqual(keys[0], keys[2]);
     assert.notEqual(keys[0], Array.from({ length: 32 }, () => 0).join());
@@ -284,6 +302,8 @@ describe('system.pta', () => {
         return 0x5;
       }).ret;
     assert.equal(entropy(8), TEE_SUCCESS);
+    assert.equal(entropy(4096), TEE_SUCCESS);
+    assert.equal(entropy(4097), TEE_ERROR_OUT_OF_MEMORY);
     assert.equal(entropy(0), TEE_ERROR_BAD_PARAMETERS);
     assert.equal(fromTa(PTA_SYSTEM_MAP_TA_BINARY, () => 0).ret, TEE_ERROR_NOT_IMPLEMENTED);
   });

@@ -32,6 +32,7 @@ import {
   TEE_ERROR_ITEM_NOT_FOUND,
   TEE_ERROR_NOT_IMPLEMENTED,
   TEE_ERROR_NOT_SUPPORTED,
+  TEE_ERROR_OUT_OF_MEMORY,
   TEE_ERROR_SECURITY,
   TEE_ERROR_TARGET_DEAD,
   TEE_PARAM_TYPES,
@@ -51,6 +52,7 @@ import type { Guest } from '../guest.ts';
 import { HUK_SUBKEY_UNIQUE_TA, hukSubkeyDerive } from '../kernel/huk-subkey.ts';
 import type { PseudoTa, PtaCall, PtaParam } from '../kernel/pseudo-ta.ts';
 import { invokeSuppPlugin } from '../kernel/supp-plugin-rpc.ts';
+import { fitsBounceBuffer } from '../kernel/user-access.ts';
 import { UserTaCtx } from '../kernel/user-ta.ts';
 
 const NONE = TEE_PARAM_TYPE_NONE;
@@ -71,7 +73,10 @@ interface Command {
 const COMMANDS: ReadonlyMap<number, Command> = new Map<number, Command>([
   [
     PTA_SYSTEM_ADD_RNG_ENTROPY,
-    { types: TEE_PARAM_TYPES(MEMREF_IN, NONE, NONE, NONE), run: (_, call) => addRngEntropy(call) },
+    {
+      types: TEE_PARAM_TYPES(MEMREF_IN, NONE, NONE, NONE),
+      run: (pta, call) => pta.addRngEntropy(call),
+    },
   ],
   [
     PTA_SYSTEM_DERIVE_TA_UNIQUE_KEY,
@@ -151,6 +156,14 @@ export class SystemPta implements PseudoTa {
     return yield* endOf(row.run(this, call));
   }
 
+  /** system_rng_reseed(): the box's random stream is not a TA's to change, so the data is dropped. */
+  addRngEntropy({ params }: PtaCall): number {
+    const { length } = params[0]!.bytes;
+    if (length === 0) return TEE_ERROR_BAD_PARAMETERS;
+    const fits = fitsBounceBuffer(this.#guest.nexus.trace, length);
+    return fits ? TEE_SUCCESS : TEE_ERROR_OUT_OF_MEMORY;
+  }
+
   /** system_derive_ta_unique_key(): the key must not end up in the normal world's memory. */
   deriveTaUniqueKey({ thread, params }: PtaCall): number {
     const [extra, key] = params as Four;
@@ -226,11 +239,6 @@ export class SystemPta implements PseudoTa {
     });
     return code;
   }
-}
-
-/** system_rng_reseed(): the box's random stream is not a TA's to change, so the data is dropped. */
-function addRngEntropy({ params }: PtaCall): number {
-  return params[0]!.bytes.length > 0 ? TEE_SUCCESS : TEE_ERROR_BAD_PARAMETERS;
 }
 
 /** A TEE_UUID; undefined for a buffer of another size. */

@@ -31,6 +31,7 @@ const DH_DOMAIN: readonly TaAttribute[] = [
 ];
 const xBits = (bits: number): TaAttribute => value(gp.TEE_ATTR_DH_X_BITS, bits);
 const subprime = ref(gp.TEE_ATTR_DH_SUBPRIME, DH.q);
+const noOrder = ref(gp.TEE_ATTR_DH_SUBPRIME, Uint8Array.of(0));
 
 class Maker {
   readonly crypto: TestCrypto;
@@ -166,6 +167,9 @@ describe('DSA and Diffie-Hellman', () => {
     ['DH: with a number of bits', DH_PAIR, 1024, [...DH_DOMAIN, xBits(256)], OK],
     ['DH: as many as the order has', DH_PAIR, 1024, [...DH_DOMAIN, subprime, xBits(160)], OK],
     ['DH: more than the order has', DH_PAIR, 1024, [...DH_DOMAIN, subprime, xBits(168)], BAD],
+    ['DH: as many as the order has', DH_PAIR, 1024, [...DH_DOMAIN, subprime, xBits(160)], OK],
+    ['DH: as many as the prime has', DH_PAIR, 1024, [...DH_DOMAIN, xBits(1024)], OK],
+    ['DH: an order of 0', DH_PAIR, 1024, [...DH_DOMAIN, noOrder], BAD],
     ['DH: more than the prime has', DH_PAIR, 1024, [...DH_DOMAIN, xBits(1032)], BAD],
     ['DH: bits that are no octets', DH_PAIR, 1024, [...DH_DOMAIN, xBits(255)], BAD],
     ['DH: of another size', DH_PAIR, 1023, DH_DOMAIN, BAD],

@@ -71,7 +71,7 @@ const generateDh: Generator = (object, bits, services) => {
     return gp.TEE_ERROR_BAD_PARAMETERS;
   }
   const given = object.attribute(gp.TEE_ATTR_DH_SUBPRIME) !== undefined;
-  const q = given ? object.number(gp.TEE_ATTR_DH_SUBPRIME) : 0n;
+  const q = given ? object.number(gp.TEE_ATTR_DH_SUBPRIME) : undefined;
   const xBits = object.value(gp.TEE_ATTR_DH_X_BITS) ?? 0;
   const key = makeDhKey(services, object, q, xBits);
   if (key === undefined) return gp.TEE_ERROR_BAD_PARAMETERS;

@@ -29,7 +29,7 @@ const PERSISTENT_TIME_RESULTS = [
 ];
 
 export class TeeTimeAndRandom extends TeeProperties {
-  /** Fills the whole buffer. */
+  /** Fills the whole buffer: of 4096 bytes at the most, as the core copies them in one piece. */
   TEE_GenerateRandom(randomBuffer: Uint8Array): void {
     this.allow('TEE_GenerateRandom', this.syscalls.rng(randomBuffer));
   }

@@ -50,7 +50,7 @@ export class UserBox {
   readonly #pagesBefore: number;
 
   constructor(options: UserBoxOptions = {}) {
-    this.kernel = makeKernel(undefined, options.net);
+    this.kernel = makeKernel(undefined, { net: options.net });
     this.tee = new TeeSubsystem(this.kernel, LINUX_7_3, { sha1 });
     this.fake = new FakeTee(this.kernel.sched);
     const versions = options.versions ?? [OPTEE_VERSION];

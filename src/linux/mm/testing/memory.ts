@@ -1,7 +1,7 @@
 /** For tests: a machine with some RAM, its pages, and address spaces on it. */
 import assert from 'node:assert/strict';
 import { PROT_READ, PROT_WRITE } from '../../../abi/fcntl.ts';
-import { PAGE_SIZE, va } from '../../../machine/address.ts';
+import { PAGE_SIZE, pa, va } from '../../../machine/address.ts';
 import type { Va } from '../../../machine/address.ts';
 import { DEFAULT_RAM_BASE, Machine } from '../../../machine/machine.ts';
 import type { Region } from '../../../machine/machine.ts';
@@ -9,14 +9,21 @@ import type { Scheduler } from '../../../sched/scheduler.ts';
 import { makeSched } from '../../lib/testing/sched.ts';
 import { AddressSpace } from '../address-space.ts';
 import type { MmArchName } from '../arch.ts';
-import { usableMemory } from '../memblock.ts';
+import { CmaArea } from '../cma.ts';
+import { usableMemory, withoutHoles } from '../memblock.ts';
 import { PageAllocator } from '../page-allocator.ts';
-import type { ZoneSpec } from '../page-allocator.ts';
+import { MM_LINUX_7_3 } from '../switches.ts';
+import type { MmSwitches } from '../switches.ts';
+import type { ZoneSpec } from '../zonelist.ts';
 
 export const MIB = 1 << 20;
 export const BASE = DEFAULT_RAM_BASE;
 
 export interface MemoryBox {
+  /** In the last MiB of RAM, when one was asked for. */
+  readonly cma: CmaArea | undefined;
+  /** Lines of the kernel log. */
+  readonly log: readonly string[];
   readonly sched: Scheduler;
   readonly machine: Machine;
   readonly pages: PageAllocator;
@@ -27,24 +34,39 @@ export interface MemoryOptions {
   readonly mib?: number;
   readonly secure?: readonly Region[];
   readonly zones?: readonly ZoneSpec[];
+  /** Of which watermarks are made; none by default, so that the last page can be had. */
+  readonly minFreeKbytes?: number;
+  readonly swapPages?: number;
+  /** Of the CMA area at the end of RAM; none by default. */
+  readonly cmaMib?: number;
+  /** Those of linux-7.3 by default. */
+  readonly switches?: Partial<MmSwitches>;
 }
 
-export function makeMemory({ mib = 8, secure = [], zones }: MemoryOptions = {}): MemoryBox {
+export function makeMemory(options: MemoryOptions = {}): MemoryBox {
+  const { mib = 8, secure = [], zones, minFreeKbytes = 0, swapPages = 0, cmaMib = 0 } = options;
   const sched = makeSched();
   const machine = new Machine({
     sched,
     ram: { bytes: new Uint8Array(mib * MIB), memory: undefined, release() {} },
     tree: { secure, reservedShm: undefined, optee: undefined },
   });
+  const log: string[] = [];
+  const region = { base: pa(BASE + (mib - cmaMib) * MIB), size: cmaMib * MIB };
   const pages = new PageAllocator({
     sched,
     port: machine.normal,
-    memory: usableMemory(machine.tree),
+    memory: usableMemory(machine.tree).flatMap((part) => withoutHoles(part, [region])),
+    minFreeKbytes,
+    swapPages,
+    switches: { ...MM_LINUX_7_3, ...options.switches },
     ...(zones === undefined ? {} : { zones }),
   });
   const addressSpace = (arch: MmArchName = 'arm64'): AddressSpace =>
     new AddressSpace({ pages, arch });
-  return { sched, machine, pages, addressSpace };
+  const printk = (text: string): void => void log.push(text);
+  const cma = cmaMib === 0 ? undefined : new CmaArea({ pages, name: 'reserved', region, printk });
+  return { sched, machine, pages, cma, log, addressSpace };
 }
 
 export const RW = PROT_READ | PROT_WRITE;

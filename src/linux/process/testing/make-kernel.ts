@@ -20,7 +20,7 @@ import type { ProcessOptions } from '../user-process.ts';
 const MIB = 1 << 20;
 
 export interface TestKernelOptions extends Partial<
-  Pick<KernelOptions, 'switches' | 'arch' | 'printkSink' | 'net'>
+  Pick<KernelOptions, 'switches' | 'arch' | 'printkSink' | 'net' | 'memory' | 'mmSwitches'>
 > {
   readonly policy?: Policy;
   readonly mib?: number;

@@ -7,7 +7,6 @@ import { EINVAL, ENODEV } from '../../../abi/errno.ts';
 import {
   OPTEE_SMC_SEC_CAP_ASYNC_NOTIF,
   OPTEE_SMC_SEC_CAP_DYNAMIC_SHM,
-  OPTEE_SMC_SEC_CAP_HAVE_RESERVED_SHM,
   OPTEE_SMC_SEC_CAP_RPC_ARG,
   OPTEE_SMC_SEC_CAP_RPMB_PROBE,
 } from '../../../abi/optee-smc.ts';
@@ -16,23 +15,20 @@ import type { Co } from '../../../sched/task.ts';
 import type { RpmbClass } from '../../rpmb/rpmb-core.ts';
 import { teedevCloseContext, teedevOpen } from '../tee-context.ts';
 import { teeDeviceAlloc } from '../tee-device.ts';
-import type { TeeDesc, TeeShmPool } from '../tee-drv.ts';
-import { teeShmPoolAllocResMem } from '../tee-shm-pool.ts';
+import type { TeeDesc } from '../tee-drv.ts';
 import type { TeeSubsystem } from '../tee-subsystem.ts';
 import { refuse } from './cause.ts';
 import { enumerateDevices, unregisterDevices } from './device.ts';
 import { clntDesc, suppDesc } from './driver-ops.ts';
 import { SHM_ENTRY_SIZE, ShmArgCache, msgArgSize } from './msg-arg.ts';
 import { Optee } from './optee.ts';
-import { querySecureConfig, reservedShm } from './secure-config.ts';
+import { querySecureConfig } from './secure-config.ts';
 import { disableShmCache, enableShmCache } from './shm-cache.ts';
-import { shmPoolAllocPages } from './shm-pool.ts';
+import { makePool } from './shm-pool.ts';
+import type { PoolLayout } from './shm-pool.ts';
 import { SmcAbi } from './smc-abi.ts';
 import { OpteeSmc } from './smc.ts';
 import type { OpteeSwitches } from './switches.ts';
-
-/** Granules of the static pool: 512 bytes (OPTEE_MIN_STATIC_POOL_ALIGN). */
-const OPTEE_MIN_STATIC_POOL_ALIGN = 9;
 
 /** What else the kernel has that the driver makes use of. */
 export interface OpteePlatform {
@@ -40,6 +36,8 @@ export interface OpteePlatform {
   readonly rpmb?: RpmbClass;
   /** The kernel runs to save the memory of one that crashed (is_kdump_kernel()). */
   readonly kdump?: boolean;
+  /** How its shared memory is divided: one pool by default. */
+  readonly pools?: PoolLayout;
 }
 
 /** Steps that take back what was done, the last one first. */
@@ -68,17 +66,17 @@ export function* opteeProbe(
   const rpmb = switches.rpmbRouting && canProbeRpmb ? platform.rpmb : undefined;
   const optee = new Optee(tee, switches, secure, rpmb);
   const undo: Undo = [];
-  const rc = yield* setUp(optee, undo);
+  const rc = yield* setUp(optee, platform.pools ?? 'one', undo);
   if (rc === 0) return optee;
   for (const step of undo.reverse()) yield* step();
   return rc;
 }
 
-function* setUp(optee: Optee, undo: Undo): Co<number> {
+function* setUp(optee: Optee, pools: PoolLayout, undo: Undo): Co<number> {
   const smc = new OpteeSmc(optee);
   const abi = new SmcAbi(smc);
   optee.ops = abi;
-  let rc = yield* setUpMemory(optee, undo);
+  let rc = yield* setUpMemory(optee, pools, undo);
   if (rc === 0) rc = allocDevices(optee, undo);
   if (rc === 0) rc = yield* openContext(optee, undo);
   if (rc === 0) rc = yield* setUpInterrupt(optee, abi);
@@ -99,7 +97,7 @@ function* setUp(optee: Optee, undo: Undo): Co<number> {
 const hasCap = (optee: Optee, cap: number): boolean => (optee.secure.secCaps & cap) !== 0;
 
 /** A pool, and how messages are placed in memory from it. */
-function* setUpMemory(optee: Optee, undo: Undo): Co<number> {
+function* setUpMemory(optee: Optee, layout: PoolLayout, undo: Undo): Co<number> {
   const dynamic = hasCap(optee, OPTEE_SMC_SEC_CAP_DYNAMIC_SHM);
   const argSize = msgArgSize(optee.secure.rpcParamCount);
   if (argSize > SHM_ENTRY_SIZE) {
@@ -109,32 +107,25 @@ function* setUpMemory(optee: Optee, undo: Undo): Co<number> {
       limit: `SHM_ENTRY_SIZE=${SHM_ENTRY_SIZE}`,
     });
   }
-  const pool = dynamic ? shmPoolAllocPages(optee) : yield* staticPool(optee);
+  const pool = yield* makePool(optee, layout);
   if (typeof pool === 'number') return pool;
   optee.pool = pool;
   undo.push(function* () {
     pool.destroy();
   });
-  const registered = dynamic && hasCap(optee, OPTEE_SMC_SEC_CAP_RPC_ARG);
+  // Only pages of the one pool are known to be registered.
+  const registered = dynamic && layout === 'one' && hasCap(optee, OPTEE_SMC_SEC_CAP_RPC_ARG);
+  // Kernels that divide it have no such pages, and a page of it for the driver's small buffers.
+  const divided = !dynamic && layout !== 'one';
   const keepsContext = optee.switches.quirkArgPageKeepsContext;
   optee.argCache = new ShmArgCache(optee.kernel, {
     argSize,
-    allocPriv: !registered,
+    allocPriv: !registered && !divided,
     // Without RPC_ARG the secure world takes messages at the start of a page only.
     shared: registered || !dynamic,
     owner: (ctx) => (keepsContext ? ctx : optee.ctx),
   });
   return 0;
-}
-
-function* staticPool(optee: Optee): Co<TeeShmPool | number> {
-  const { kernel } = optee;
-  if (!hasCap(optee, OPTEE_SMC_SEC_CAP_HAVE_RESERVED_SHM)) {
-    return refuse(kernel.trace, EINVAL, 'the secure world shares no memory of any kind');
-  }
-  const region = yield* reservedShm(kernel);
-  if (typeof region === 'number') return region;
-  return teeShmPoolAllocResMem(kernel, region, OPTEE_MIN_STATIC_POOL_ALIGN);
 }
 
 function allocDevices(optee: Optee, undo: Undo): number {

@@ -98,7 +98,7 @@ function describePages(msg: RpcMessage, shm: TeeShm): number {
   const list = allocatePagesList(kernel, shm.pages.length);
   if (list === undefined) return TEEC_ERROR_OUT_OF_MEMORY;
   msg.call.keepPagesList(list, shm.pages.length);
-  fillPagesList(kernel, list, shm.pages);
+  fillPagesList(kernel, list, shm.pages, shm.offset);
   const attr = OPTEE_MSG_ATTR_TYPE_TMEM_OUTPUT | OPTEE_MSG_ATTR_NONCONTIG;
   OpteeMsgParamTmem.attr.setPair(msg.view, msg.param(0), attr, 0);
   const offset = shm.offset % OPTEE_MSG_NONCONTIG_PAGE_SIZE;

@@ -22,12 +22,10 @@ import type { TaskStruct } from '../../process/process.ts';
 import { teedevCloseContext } from '../tee-context.ts';
 import type { TeeContext } from '../tee-context.ts';
 import { teeShmAllocKernelBuf, teeShmAllocPrivBuf } from '../tee-shm-alloc.ts';
-import {
-  linearBuffer,
-  teeShmRegisterKernelBuf,
-  teeShmRegisterUserBuf,
-} from '../tee-shm-register.ts';
+import { teeShmRegisterKernelBuf, teeShmRegisterUserBuf } from '../tee-shm-register.ts';
 import type { TeeShm } from '../tee-shm.ts';
+import { checkMemType } from './shm.ts';
+import type { MemTypeCheck } from './switches.ts';
 import { makeBox, openClient, openSupplicant } from './testing/box.ts';
 import type { OpteeBox } from './testing/box.ts';
 
@@ -96,8 +94,8 @@ describe('registration', () => {
   it('takes kernel memory without looking at its type', () => {
     const { box, ctx, held } = make();
     const page = box.kernel.pages.alloc(0)!;
-    const buffer = linearBuffer(page, 100);
-    const shm = box.run(teeShmRegisterKernelBuf(ctx, buffer)) as TeeShm;
+    const address = box.kernel.map.linear.toVirt(page);
+    const shm = box.run(teeShmRegisterKernelBuf(ctx, address, 100)) as TeeShm;
     assert.deepEqual(box.world.shared.get(cookieOf(shm))?.pages, [page]);
     box.run(shm.put());
     box.kernel.pages.free(page, 0);
@@ -186,6 +184,157 @@ describe('the memory-type check', () => {
     };
   }
 
+  /** The check of mappings at these pages, of a buffer that has pages 10 to 12. */
+  function check(memTypeCheck: MemTypeCheck, mappings: readonly Mapped[]): number {
+    const box = makeBox({ switches: { memTypeCheck } });
+    const { current } = program(box, 1);
+    const vmas = mappings.map(([first, last, memoryType]) => ({
+      start: va(first * PAGE_SIZE),
+      end: va((last + 1) * PAGE_SIZE),
+      memoryType: memoryType ?? 'normal',
+    }));
+    const mm = {
+      vmas: (start: number, end: number) => vmas.filter((v) => v.end > start && v.start < end),
+    };
+    const process = {
+      ...current.process,
+      mm: Object.assign(Object.create(current.process.mm), mm),
+    };
+    return checkMemType(box.optee, va(10 * PAGE_SIZE), 3, { ...current, process });
+  }
+  type Mapped = readonly [first: number, last: number, memoryType?: MemoryType];
+
+  const E = -EINVAL;
+  const cases: readonly [string, readonly Mapped[], none: number, find: number, range: number][] = [
+    ['all of it normal', [[8, 20]], 0, 0, 0],
+    [
+      'parts of both kinds of normal memory',
+      [
+        [10, 10],
+        [11, 12, 'normal-tagged'],
+      ],
+      0,
+      0,
+      0,
+    ],
+    [
+      'a device in the middle',
+      [
+        [8, 10],
+        [11, 11, 'device'],
+        [12, 12],
+      ],
+      0,
+      E,
+      E,
+    ],
+    [
+      'write-combining at the end',
+      [
+        [8, 11],
+        [12, 12, 'write-combine'],
+      ],
+      0,
+      E,
+      E,
+    ],
+    [
+      'a device next to it',
+      [
+        [9, 9, 'device'],
+        [10, 12],
+        [13, 13, 'device'],
+      ],
+      0,
+      0,
+      0,
+    ],
+    [
+      'a gap within',
+      [
+        [10, 10],
+        [12, 12],
+      ],
+      0,
+      0,
+      0,
+    ],
+    [
+      'a gap at the start',
+      [
+        [8, 8],
+        [12, 14],
+      ],
+      0,
+      0,
+      0,
+    ],
+    [
+      'a gap at the end, normal memory behind',
+      [
+        [10, 11],
+        [20, 20],
+      ],
+      0,
+      0,
+      0,
+    ],
+    [
+      'a gap at the end, a device behind',
+      [
+        [10, 11],
+        [20, 20, 'device'],
+      ],
+      0,
+      E,
+      0,
+    ],
+    ['a gap at the end, nothing behind', [[10, 11]], 0, E, 0],
+    ['nothing at all', [], 0, E, 0],
+  ];
+  for (const [name, mappings, ...expected] of cases) {
+    it(`${name}: ${expected.map((rc) => (rc === 0 ? 'taken' : 'refused')).join(', ')}`, () => {
+      const checks = ['none', 'find_vma', 'for_each_vma_range'] as const;
+      assert.deepEqual(
+        checks.map((memTypeCheck) => check(memTypeCheck, mappings)),
+        expected,
+      );
+    });
+  }
+
+  it('is told where the buffer starts: copies of a device’s pages can be pinned, and are refused', () => {
+    for (const [memTypeCheck, memoryType, expected] of [
+      ['for_each_vma_range', 'write-combine', -EINVAL],
+      ['for_each_vma_range', 'device', -EINVAL],
+      ['for_each_vma_range', 'normal', 0],
+      ['none', 'write-combine', 0],
+      ['none', 'device', 0],
+    ] as const) {
+      const box = makeBox({ switches: { memTypeCheck } });
+      const ctx = box.run(openClient(box.optee));
+      const user = new Program(box.kernel, { name: 'client' });
+      const { mm } = user.thread.process;
+      const start = box.kernel.pages.alloc(0)!;
+      const at = mm.mmap({ length: PAGE_SIZE, pfnMap: { start, memoryType } });
+      const register = (): TeeShm | number =>
+        box.run(teeShmRegisterUserBuf(ctx, user.thread, at + 8, 100));
+      assert.equal(register(), -EFAULT, 'before it is written it is the device’s page');
+      assert.equal(mm.write(va(at), Uint8Array.of(1)), true);
+      const shm = register();
+      assert.equal(typeof shm === 'number' ? shm : 0, expected);
+    }
+  });
+
+  it('does not look at mappings for the kernel’s own memory', () => {
+    const { box } = make();
+    const { optee, kernel } = box;
+    const current = withMappings(box, ['device']);
+    for (const at of [kernel.map.linear.start, kernel.map.vmalloc.start]) {
+      assert.equal(checkMemType(optee, at, 1, current), 0);
+    }
+    assert.equal(checkMemType(optee, va(0), 1, current), -EINVAL);
+  });
+
   it('takes normal memory, tagged or not', () => {
     const { box, ctx } = make();
     const current = withMappings(box, ['normal', 'normal-tagged']);
@@ -220,6 +369,26 @@ describe('the memory-type check', () => {
     box.run(shm.put());
     assert.equal(box.world.commands.length, before);
     box.run(teedevCloseContext(supplicant));
+  });
+});
+
+describe('a page that is registered twice', () => {
+  it('is known by two cookies, and stays when one of them goes', () => {
+    const { box, ctx, held } = make();
+    const { current, at, end } = program(box, 1);
+    const [a, b] = [0, 8].map(
+      (offset) => box.run(teeShmRegisterUserBuf(ctx, current, at + offset, 100)) as TeeShm,
+    );
+    const { shared } = box.world;
+    assert.notEqual(cookieOf(a!), cookieOf(b!));
+    assert.deepEqual(shared.get(cookieOf(a!))?.pages, shared.get(cookieOf(b!))?.pages);
+    box.run(a!.put());
+    assert.equal(shared.has(cookieOf(a!)), false);
+    assert.equal(shared.get(cookieOf(b!))?.offset, 8);
+    assert.equal(box.kernel.pages.pinCount(b!.pages[0]!), 1);
+    box.run(b!.put());
+    end();
+    assert.deepEqual(held(), NOTHING);
   });
 });
 

@@ -22,7 +22,7 @@ import { PAGE_SIZE, va } from '../../../machine/address.ts';
 import type { Pa, Va } from '../../../machine/address.ts';
 import { endOf } from '../../../sched/task.ts';
 import type { Co } from '../../../sched/task.ts';
-import type { MemoryType } from '../../mm/user-memory.ts';
+import type { MemoryType, UserMemory, VmaInfo } from '../../mm/user-memory.ts';
 import type { TaskStruct } from '../../process/process.ts';
 import type { TeeContext } from '../tee-context.ts';
 import { teeShmAllocPrivBuf } from '../tee-shm-alloc.ts';
@@ -31,15 +31,40 @@ import { refuse } from './cause.ts';
 import { msgArgSize } from './msg-arg.ts';
 import type { Optee } from './optee.ts';
 import { allocatePagesList, fillPagesList, freePagesList } from './page-list.ts';
+import type { MemTypeCheck } from './switches.ts';
 
 const PARAM = opteeMsgParamOffset(0);
 
 /** is_normal_memory(): cacheable, as the secure world maps it too. */
 const NORMAL_MEMORY: ReadonlySet<MemoryType> = new Set(['normal', 'normal-tagged']);
 
+/** A mapping that may not be shared; `unmapped` where there is none; undefined when all is well. */
+type Odd = VmaInfo | 'unmapped' | undefined;
+
+const isOdd = ({ memoryType }: VmaInfo): boolean => !NORMAL_MEMORY.has(memoryType);
+
+/** From the first mapping that ends behind `start` to the first that ends at `end` or behind. */
+function findVmaWalk(mm: UserMemory, start: Va, end: Va): Odd {
+  for (const vma of mm.vmas(start, va(Number.MAX_SAFE_INTEGER))) {
+    if (isOdd(vma)) return vma;
+    if (vma.end >= end) return undefined;
+  }
+  return 'unmapped';
+}
+
+/** __check_mem_type(), in each form it had. */
+const MEM_TYPE_CHECKS: {
+  readonly [C in MemTypeCheck]: (mm: UserMemory, start: Va, end: Va) => Odd;
+} = {
+  none: () => undefined,
+  find_vma: findVmaWalk,
+  for_each_vma_range: (mm, start, end) => mm.vmas(start, end).find(isOdd),
+};
+
 /**
  * optee_check_mem_type(): -EINVAL when a part of the range is mapped as device or write-combining
- * memory. Holes are not looked for. Kernel memory is normal.
+ * memory. Memory of the kernel is normal.
+ * @param start user address of the range, untagged; or an address of the kernel.
  */
 export function checkMemType(
   optee: Optee,
@@ -47,12 +72,15 @@ export function checkMemType(
   numPages: number,
   current: TaskStruct | undefined,
 ): number {
+  const { kernel, switches } = optee;
+  if (kernel.map.virtAddrValid(start) || kernel.map.isVmallocAddr(start)) return 0;
   if (current === undefined) return 0;
-  const vmas = current.process.mm.vmas(start, va(start + numPages * PAGE_SIZE));
-  const odd = vmas.find(({ memoryType }) => !NORMAL_MEMORY.has(memoryType));
+  const end = va(start + numPages * PAGE_SIZE);
+  const odd = MEM_TYPE_CHECKS[switches.memTypeCheck](current.process.mm, start, end);
   if (odd === undefined) return 0;
-  const text = `the buffer lies in a ${odd.memoryType} mapping`;
-  return refuse(optee.kernel.trace, EINVAL, text, {
+  if (odd === 'unmapped')
+    return refuse(kernel.trace, EINVAL, 'the buffer ends behind all mappings');
+  return refuse(kernel.trace, EINVAL, `the buffer lies in a ${odd.memoryType} mapping`, {
     object: `mapping at 0x${odd.start.toString(16)}`,
     hint: 'only normal cacheable memory can be shared with the secure world',
   });
@@ -75,7 +103,7 @@ export function* shmRegister(
   if (rc !== 0) return rc;
   const list = allocatePagesList(kernel, pages.length);
   if (list === undefined) return -ENOMEM;
-  fillPagesList(kernel, list, pages);
+  fillPagesList(kernel, list, pages, shm.offset);
   const { lo, hi } = shm.address;
   const offset = shm.offset % OPTEE_MSG_NONCONTIG_PAGE_SIZE;
   const error = yield* callWithPrivArg(optee, shm.ctx, OPTEE_MSG_CMD_REGISTER_SHM, (view, at) => {

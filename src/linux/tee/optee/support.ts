@@ -70,6 +70,8 @@ export const OPTEE_SUPPORT: readonly SupportRow[] = [
   driver('device enumeration'),
   driver('asynchronous notifications', 'partial', 'no per-CPU interrupts'),
   driver('system sessions'),
+  driver('memory-type check'),
+  driver('pages of 16 and 64 KiB', 'partial', 'page lists are split; a box has pages of 4 KiB'),
   driver('FF-A ABI', 'absent', 'only the SMC ABI'),
   driver('protected memory', 'absent', 'no pools for protected DMA-buf heaps'),
 ];

@@ -3,6 +3,15 @@
  * a program, a supplicant or the secure world can see. Upstream's bugs are switches of their own,
  * named `quirk…`; each says what a kernel without the bug does.
  */
+/**
+ * - `none`: no type is looked at, as before drivers were told where a buffer starts (early 4.16).
+ * - `find_vma`: a walk from the first mapping that ends behind the start to the first that ends at
+ *   the buffer's end or behind (4.16 to 6.0). It looks at what follows a hole at the end, beyond the
+ *   buffer, and is -EINVAL when nothing follows.
+ * - `for_each_vma_range`: the mappings that have a part of the buffer; holes are not looked for (6.1).
+ */
+export type MemTypeCheck = 'none' | 'find_vma' | 'for_each_vma_range';
+
 export interface OpteeSwitches {
   /** Ticks of a second (CONFIG_HZ): what time-outs are rounded to. */
   readonly hz: number;
@@ -23,6 +32,11 @@ export interface OpteeSwitches {
    * keeps no list, fails with TEEC_ERROR_OUT_OF_MEMORY.
    */
   readonly rpcShmByPages: boolean;
+  /**
+   * How it is made sure that a buffer is normal, cacheable memory in all its mappings, for the secure
+   * world maps it so. Both kernels look at the mappings that have a part of it.
+   */
+  readonly memTypeCheck: MemTypeCheck;
   /** NOTIFICATION WAIT has a time-out in `c`. Off, as in 6.1: it waits for ever. */
   readonly notifTimeout: boolean;
   /**

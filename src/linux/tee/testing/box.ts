@@ -1,6 +1,5 @@
 /** For tests: a kernel with the devices of a `FakeTee`, and counts of what is held. */
 import { createHash } from 'node:crypto';
-import type { HostNet } from '../../../host/net.ts';
 import { Machine } from '../../../machine/machine.ts';
 import { VirtualClock } from '../../../sched/clock.ts';
 import { FifoPolicy } from '../../../sched/policy.ts';
@@ -9,6 +8,7 @@ import { SeededRandom } from '../../../sched/random.ts';
 import { Scheduler } from '../../../sched/scheduler.ts';
 import { Trace } from '../../../trace/trace.ts';
 import { Kernel } from '../../process/kernel.ts';
+import type { KernelOptions } from '../../process/kernel.ts';
 import type { ProcessOptions } from '../../process/user-process.ts';
 import type { TeeSwitches } from '../switches.ts';
 import { teeDeviceAlloc } from '../tee-device.ts';
@@ -40,12 +40,17 @@ export interface TeeBox {
 export interface TeeBoxOptions extends Partial<TeeOptions> {
   readonly switches?: TeeSwitches;
   readonly policy?: Policy;
+  /** What the kernel is made with. */
+  readonly kernel?: Partial<KernelOptions>;
   readonly pool?: (fake: FakeTee, kernel: Kernel) => TeeShmPool;
   /** Operations that the driver does not have. */
   readonly left?: readonly OptionalOp[];
 }
 
-export function makeKernel(policy: Policy = new FifoPolicy(), net?: HostNet): Kernel {
+export function makeKernel(
+  policy: Policy = new FifoPolicy(),
+  more: Partial<KernelOptions> = {},
+): Kernel {
   const random = new SeededRandom(1);
   const sched = new Scheduler({
     trace: new Trace(),
@@ -59,7 +64,7 @@ export function makeKernel(policy: Policy = new FifoPolicy(), net?: HostNet): Ke
     ram: { bytes: new Uint8Array(RAM_BYTES), memory: undefined, release() {} },
     tree: { secure: [], reservedShm: undefined, optee: undefined },
   });
-  return new Kernel({ sched, machine, random, net, realtimeNs: () => 0n, release: '7.3.4' });
+  return new Kernel({ sched, machine, random, realtimeNs: () => 0n, release: '7.3.4', ...more });
 }
 
 export const sha1 = (data: Uint8Array): Uint8Array =>
@@ -67,7 +72,7 @@ export const sha1 = (data: Uint8Array): Uint8Array =>
 
 /** A kernel with the driver's two devices registered. */
 export function boot(options: TeeBoxOptions = {}): TeeBox {
-  const kernel = makeKernel(options.policy);
+  const kernel = makeKernel(options.policy, options.kernel);
   const { sched, trace } = kernel;
   const tee = new TeeSubsystem(kernel, options.switches ?? LINUX_7_3, { sha1, ...options });
   const fake = new FakeTee(sched);

@@ -6,6 +6,7 @@ export const LINUX_7_3: OpteeSwitches = {
   threadCount: true,
   updateOutOnly: true,
   rpcShmByPages: true,
+  memTypeCheck: 'for_each_vma_range',
   notifTimeout: true,
   rpmbRouting: true,
   teeRevision: true,

@@ -1,0 +1,12 @@
+/** What kernel clients of a TEE, and the cores that they register with, do differently by kernel. */
+export interface ClientSwitches {
+  /**
+   * What the hwrng core makes of a generator that claims no quality, and the most that one may
+   * claim: 1024 bits per 1024 (since 6.2). In 6.1 an unknown quality stays 0: nothing is credited.
+   */
+  readonly hwrngDefaultQuality: number;
+  /** A generator that registers is read once for 32 bytes (6.1); later kernels leave that to the thread. */
+  readonly hwrngEarlyRandomness: boolean;
+  /** A blob may have 512 bytes; 1152 in kernels that are built with PowerVM's key wrapping. */
+  readonly maxBlobSize: number;
+}
