@@ -9,6 +9,8 @@ export class NodeNet implements HostNet {
   readonly #open = new Set<HostSocket>();
 
   resolve(host: string, family: 0 | 4 | 6, found: (addresses: readonly HostAddress[]) => void) {
+    // No name has no address; Node 26 throws at one, rather than say so.
+    if (host === '') return void setImmediate(found, []);
     lookup(host, { family, all: true, order: 'verbatim' }, (error, addresses) => {
       const all = error === null ? addresses.map(({ address }) => addressOf(address)) : [];
       // A numeric host comes back whatever family was asked for.
