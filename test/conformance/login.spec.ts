@@ -82,7 +82,7 @@ export function login({ conforms }: Suite): void {
     assert.equal((await open([none, none, none, none, none])).rc, 'EINVAL');
   });
 
-  conforms('logins that are not implemented, and that there are not: EINVAL', async (c) => {
+  conforms('logins of applications, and logins that there are not: EINVAL', async (c) => {
     const { caller, fd } = await c.client();
     for (const method of [3, 4, 5, 6, 7, 0x7fff_ffff, 0xc000_0000, 0xffff_ffff]) {
       const { rc } = await caller.openSession(fd, { uuid: PTA_DEVICE_UUID, login: method });

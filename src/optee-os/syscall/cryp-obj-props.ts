@@ -210,7 +210,7 @@ export const OBJECT_TYPES: readonly ObjectTypeProps[] = [
   keyType([gp.TEE_TYPE_SM2_KEP_PUBLIC_KEY, 1, 256, 256], SM2_PUBLIC_KEY),
   keyType([gp.TEE_TYPE_SM2_KEP_KEYPAIR, 1, 256, 256], SM2_KEYPAIR),
   keyType([gp.TEE_TYPE_X25519_KEYPAIR, 1, 256, 256], X25519_KEYPAIR),
-  // A size that is right is not implemented: no library of the core's has the curve.
+  // With a size that is right upstream says so too: no library of the core has the curve.
   keyType([gp.TEE_TYPE_X448_KEYPAIR, 1, 448, 448], []),
   keyType([gp.TEE_TYPE_ED25519_PUBLIC_KEY, 1, 256, 256], ED25519_PUBLIC_KEY),
   keyType([gp.TEE_TYPE_ED25519_KEYPAIR, 1, 256, 256], ED25519_KEYPAIR),
