@@ -1,7 +1,7 @@
 /**
  * Invokes of an unmodified native client, beside the floor: a supervisor in C over the same
  * transport that answers without doing anything. Both run in the same placement, in turns: wherever
- * the scheduler puts them, and all on one CPU.
+ * the scheduler puts them, and all on one CPU. Registered memory also in place, beside copies.
  */
 import { fileURLToPath } from 'node:url';
 import { TEEBOX, Workshop, onOneCpu, output } from './native.ts';
@@ -18,21 +18,40 @@ const GOALS: Readonly<Record<string, Goal>> = {
   'invoke-empty': ratioAtMost(2.5),
   'invoke-registered-1m': atMost(300),
 };
+/** What is measured with registered memory in place too, beside the same with copies. */
+const IN_PLACE = ['registered-4k', 'registered-1m'];
+const IN_PLACE_GOALS: Readonly<Record<string, Goal>> = {
+  'invoke-registered-1m': ratioAtMost(0.5),
+};
 
 export async function* invokeNative(): AsyncGenerator<Row> {
   using workshop = new Workshop();
   const client = workshop.compile('floor/invoke-client.c');
   const floor = [workshop.compile('floor/floor-supervisor.c')];
-  const teebox = [...TEEBOX, 'run', '-q', '--ta', TA, '--'];
+  const teebox = (...options: string[]): readonly string[] => [
+    ...TEEBOX,
+    'run',
+    '-q',
+    ...options,
+    '--ta',
+    TA,
+    '--',
+  ];
   const pin = onOneCpu();
   const placements = { '': [], ...(pin && { '-one-cpu': pin }) };
   for (const [suffix, prefix] of Object.entries(placements)) {
-    const measure = (server: readonly string[]): Row[] =>
-      JSON.parse(output([...prefix, ...server, client, '-n', `${COUNT}`]));
-    const rounds = Array.from({ length: ROUNDS }, () => [measure(floor), measure(teebox)] as const);
-    const floors = merge(rounds.map(([round]) => round));
-    const own = merge(rounds.map(([, round]) => round));
-    yield* own.map((row, n) => compare(row, floors[n]!, suffix));
+    const measure = (server: readonly string[], ...modes: string[]): Row[] =>
+      JSON.parse(output([...prefix, ...server, client, '-n', `${COUNT}`, ...modes]));
+    const rounds = Array.from({ length: ROUNDS }, () => ({
+      floors: measure(floor),
+      copied: measure(teebox()),
+      inPlace: measure(teebox('--shm', 'inplace'), ...IN_PLACE),
+    }));
+    const floors = merge(rounds.map((round) => round.floors));
+    const copied = merge(rounds.map((round) => round.copied));
+    const inPlace = merge(rounds.map((round) => round.inPlace));
+    yield* copied.map((row, n) => compare(row, floors[n]!, suffix));
+    yield* inPlace.map((row) => besideCopies(row, copied, suffix));
   }
 }
 
@@ -58,6 +77,18 @@ function compare(row: Row, floor: Row, suffix: string): Row {
     name: `${row.name}-native${suffix}`,
     peer: { name: 'C floor', median: floor.median },
     ratio: row.median / floor.median,
+    ...(goal && { goal }),
+  };
+}
+
+function besideCopies(row: Row, copied: readonly Row[], suffix: string): Row {
+  const goal = IN_PLACE_GOALS[row.name];
+  const peer = copied.find(({ name }) => name === row.name)!;
+  return {
+    ...row,
+    name: `${row.name.replace('registered', 'inplace')}-native${suffix}`,
+    peer: { name: 'copied', median: peer.median },
+    ratio: row.median / peer.median,
     ...(goal && { goal }),
   };
 }

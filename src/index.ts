@@ -17,7 +17,13 @@ export function boot(options: BoxOptions = {}): Box {
 }
 
 export { BootError, Box } from './box/box.ts';
-export type { BoxOptions, NetChoice } from './box/box.ts';
+export type { BoxOptions, KeptRpmb, NetChoice } from './box/box.ts';
+export { memoryMapSvg } from './box/memory-map-svg.ts';
+export { memorySnapshot } from './box/memory-snapshot.ts';
+export type { MemorySnapshot } from './box/memory-snapshot.ts';
+export { formatMemory } from './box/memory-text.ts';
+export { MemoryWatch } from './box/memory-watch.ts';
+export type { MemoryHistory } from './box/memory-watch.ts';
 export { DEFAULT_PROFILE, PROFILES, withoutQuirks } from './box/profiles.ts';
 export type { Profile, ProfileName } from './box/profiles.ts';
 export { formatReport, reportOf } from './box/report.ts';
@@ -30,6 +36,8 @@ export { DirectoryStore } from './host/node/directory-store.ts';
 export type { ByteStore, StoreStat } from './host/store.ts';
 export type { LoopbackNet } from './linux/process/loopback.ts';
 export type { LoopbackPeer, LoopbackServer } from './linux/process/loopback-socket.ts';
+export { newRpmbImage } from './machine/emulated-rpmb.ts';
+export type { ImageRange } from './machine/emulated-rpmb.ts';
 export { BoxHalted } from './sched/halt.ts';
 export {
   ExhaustivePolicy,
@@ -49,6 +57,7 @@ export { exportStrace } from './trace/export/strace.ts';
 export type { SupplicantFaults } from './userland/tee-supplicant/faults.ts';
 export type { PluginResult, SupplicantPlugin } from './userland/tee-supplicant/plugin.ts';
 export type { TeeSupplicantOptions } from './userland/tee-supplicant/tee-supplicant.ts';
+export { TeecSharedMemory } from './userland/libteec/teec.ts';
 export { TeeClient } from './userland/tee-client.ts';
 export { TRACE_LEVELS } from './trace/events.ts';
 export type { Cause, TraceEvent, TraceLevel } from './trace/events.ts';

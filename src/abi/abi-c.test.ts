@@ -21,6 +21,7 @@ import * as dmaBuf from './dma-buf.ts';
 import * as dmaHeap from './dma-heap.ts';
 import * as errno from './errno.ts';
 import * as fcntl from './fcntl.ts';
+import * as prctl from './prctl.ts';
 import * as socket from './socket.ts';
 import type { StructInfo } from './layout.ts';
 import * as tee from './tee.ts';
@@ -210,6 +211,10 @@ test('<linux/capability.h>', { skip: skipWithoutCc }, () => {
     theirs.filter((name) => !ours.has(name)),
     [],
   );
+});
+
+test('<linux/prctl.h>', { skip: skipWithoutCc }, () => {
+  assert.deepEqual(compareDefined('#include <linux/prctl.h>', constantsOf(prctl)), []);
 });
 
 test('files, mappings, limits, signals', { skip: skipWithoutCc }, () => {

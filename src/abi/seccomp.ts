@@ -81,4 +81,5 @@ export const BPF_RET_K = 0x06;
 /** Offsets in struct seccomp_data, which a filter sees. */
 export const SECCOMP_DATA_NR = 0;
 export const SECCOMP_DATA_ARCH = 4;
+export const SECCOMP_DATA_ARG0_LOW = 16;
 export const SECCOMP_DATA_ARG1_LOW = 24;

@@ -27,6 +27,8 @@ export interface Board {
    * is its place. None by default.
    */
   readonly cmaBytes?: number;
+  /** Further CMA areas, `cma-1` and so on: of devices that name theirs. As `cmaBytes`. */
+  readonly moreCmaBytes?: readonly number[];
 }
 
 export const QEMU_ARMV8: Board = {
@@ -72,6 +74,11 @@ export function mapOf(board: Board): BoardMap {
   const reservedShm = take(board.reservedShmBytes);
   if (board.cmaBytes === undefined) return { core, taRam, reservedShm, reusable: [] };
   top -= top % CMA_ALIGNMENT;
-  const cma = { name: 'linux,cma', region: take(board.cmaBytes), isDefault: true };
-  return { core, taRam, reservedShm, reusable: [cma] };
+  const areas = [board.cmaBytes, ...(board.moreCmaBytes ?? [])];
+  const reusable = areas.map((size, n) => ({
+    name: n === 0 ? 'linux,cma' : `cma-${n}`,
+    region: take(size),
+    isDefault: n === 0,
+  }));
+  return { core, taRam, reservedShm, reusable };
 }

@@ -17,6 +17,7 @@ import { LoopbackNet } from '../linux/process/loopback.ts';
 import { Program } from '../linux/process/program.ts';
 import type { ProcessOptions } from '../linux/process/user-process.ts';
 import { MmcRpmb } from '../linux/rpmb/mmc-rpmb.ts';
+import type { KeepRpmb } from '../linux/rpmb/mmc-rpmb.ts';
 import { RpmbCore } from '../linux/rpmb/rpmb-core.ts';
 import { opteeProbe } from '../linux/tee/optee/probe.ts';
 import type { Optee } from '../linux/tee/optee/optee.ts';
@@ -82,10 +83,10 @@ export interface BoxOptions {
   readonly taStore?: ByteStore;
   /**
    * The RPMB partition of an eMMC of the board, which the kernel's RPMB class knows where there is
-   * one: RPMB_IMAGE_SIZE bytes, all zero for a new one, changed in place. None by default, so that
-   * requests go to tee-supplicant, which emulates a device of its own.
+   * one: its image (`newRpmbImage`), changed in place, or with what is told of each change. None by
+   * default, so that requests go to tee-supplicant, which emulates a device of its own.
    */
-  readonly rpmb?: Uint8Array;
+  readonly rpmb?: Uint8Array | KeptRpmb;
   /** What lies in /var/lib/tee: secure storage; empty and gone with the box by default. */
   readonly stateStore?: ByteStore;
   /**
@@ -98,6 +99,12 @@ export interface BoxOptions {
   readonly traceCapacity?: number;
   /** Owner and mode of the device nodes; root's own by default. */
   readonly nodeAccess?: TeeOptions['nodeAccess'];
+}
+
+/** A device that outlives the box. */
+export interface KeptRpmb {
+  readonly image: Uint8Array;
+  readonly keep: KeepRpmb;
 }
 
 export type NetChoice = 'loopback' | 'host' | 'none';
@@ -165,7 +172,11 @@ export class Box {
       cpus: this.board.cpus,
     });
     const ram = host.ram(this.board.ramBytes);
-    this.#release = () => ram.release();
+    const crypto = host.crypto.forBox();
+    this.#release = () => {
+      crypto.close();
+      ram.release();
+    };
     const map = mapOf(this.board);
     const reservedShm = this.config.CFG_CORE_RESERVED_SHM ? map.reservedShm : undefined;
     const notifInterrupt = this.config.CFG_CORE_ASYNC_NOTIF ? this.board.notifInterrupt : undefined;
@@ -188,7 +199,7 @@ export class Box {
       config: this.config,
       switches: this.profile.opteeOs,
       random,
-      hostCrypto: host.crypto,
+      hostCrypto: crypto,
       counterNs: () => this.sched.nowNs(),
       earlyTas: options.tas ?? [],
       ...(options.taPubKey && { taPubKey: options.taPubKey }),
@@ -297,13 +308,15 @@ export class Box {
   }
 
   /** CONFIG_RPMB, where the kernel has it and the board an eMMC. */
-  #rpmbClass(image: Uint8Array | undefined): RpmbCore | undefined {
-    if (image === undefined || !this.profile.optee.rpmbRouting) return undefined;
+  #rpmbClass(device: BoxOptions['rpmb']): RpmbCore | undefined {
+    if (device === undefined || !this.profile.optee.rpmbRouting) return undefined;
+    const { image, keep }: Partial<KeptRpmb> & Pick<KeptRpmb, 'image'> =
+      device instanceof Uint8Array ? { image: device } : device;
     const { crypto } = this.host;
     const hmac = (key: Uint8Array, data: Uint8Array): Uint8Array =>
       crypto.hmac('sha256', key, data);
     const rpmb = new RpmbCore(this.kernel);
-    rpmb.register(new MmcRpmb(new EmulatedRpmb(image, hmac)));
+    rpmb.register(new MmcRpmb(new EmulatedRpmb(image, hmac), keep));
     return rpmb;
   }
 

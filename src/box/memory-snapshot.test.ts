@@ -84,6 +84,20 @@ describe('a snapshot', () => {
     await client.TEEC_ReleaseSharedMemory(shm);
   });
 
+  it('names zones as /proc/zoneinfo does, and says what swap has', () => {
+    const memory = { highmem: 8 * MIB, movablecore: 4 * MIB, swap: MIB };
+    using box = bootBox({ kernelLayout: 'arm', memory, board: { ...BOARD, ramBytes: 40 * MIB } });
+    const snapshot = memorySnapshot(box);
+    assert.deepEqual(
+      snapshot.zones.map(({ name }) => name),
+      ['Normal', 'HighMem', 'Movable'],
+    );
+    const text = formatMemory(snapshot, 'now');
+    assert.match(text, /zone HighMem 0x[0-9a-f]+ to 0x[0-9a-f]+: \d+ pages/);
+    assert.match(text, /swap: 0 of 256 pages; pswpin 0, pswpout 0/);
+    assert.doesNotMatch(formatMemory(memorySnapshot(bootBox()), 'now'), /swap:/);
+  });
+
   it('survives JSON', () => {
     using box = bootBox();
     const snapshot = memorySnapshot(box);

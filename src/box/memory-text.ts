@@ -25,6 +25,7 @@ export function formatMemory(snapshot: MemorySnapshot, title: string): string {
     ...pageLines(snapshot),
     ...snapshot.zones.filter(({ managed }) => managed > 0).flatMap(zoneLines),
     ...snapshot.cma.flatMap(cmaLines),
+    ...swapLines(snapshot),
     ...pinLines(snapshot),
     ...limitLines(snapshot),
     ...poolLines(snapshot),
@@ -60,16 +61,22 @@ function cmaLines(area: CmaView): string[] {
   ];
 }
 
+function swapLines({ swap: { used, limit }, vmstat }: MemorySnapshot): string[] {
+  if (limit === 0) return [];
+  return [`   swap: ${used} of ${limit} pages; pswpin ${vmstat.pswpin}, pswpout ${vmstat.pswpout}`];
+}
+
 function pinLines({ pins, vmstat }: MemorySnapshot): string[] {
   const { nr_foll_pin_acquired: acquired, nr_foll_pin_released: released } = vmstat;
   const counts = `nr_foll_pin_acquired ${acquired}, nr_foll_pin_released ${released}`;
-  const registered = pins.reduce((sum, pin) => sum + pin.pages, 0);
+  const held = pins.reduce((sum, pin) => sum + pin.pages, 0);
   return [
-    `   pins: ${registered} pages for the secure world; ${counts}`,
-    ...pins.map(({ site, owner, pages, inCma, lifetime, longterm, ageNs }) => {
+    `   pins: ${held} pages; ${counts}`,
+    ...pins.map(({ site, owner, by, pages, inCma, lifetime, longterm, ageNs }) => {
       const flags = longterm ? 'FOLL_PIN | FOLL_LONGTERM' : 'FOLL_PIN';
       const how = `${lifetime}-term, ${flags}, for ${formatAge(ageNs)}`;
-      return `     ${site} of ${owner}: ${pages} pages, ${inCma} in CMA, ${how}`;
+      const whose = by === undefined ? owner : `${owner} by ${by}`;
+      return `     ${site} of ${whose}: ${pages} pages, ${inCma} in CMA, ${how}`;
     }),
   ];
 }

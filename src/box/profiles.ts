@@ -47,6 +47,7 @@ const LINUX_7_3: Profile = {
     accountMemlock: false,
     quirkMmapOffsetIgnored: true,
     quirkShortPinLeaksPage: true,
+    quirkPageCountIsInt: true,
     quirkSupplRecvLeaksMemrefs: true,
     quirkSupplRecvFaultLosesRequest: true,
   },
@@ -67,12 +68,15 @@ const LINUX_7_3: Profile = {
     quirkNotifTimeoutJiffies: true,
     quirkNotifBitmapShort: true,
     quirkShmFreeAnyType: true,
+    quirkShmFreeOfClosedSupplicant: true,
     quirkArgPageKeepsContext: true,
     quirkWakesRunningCall: true,
   },
   clients: {
     hwrngDefaultQuality: 1024,
     hwrngEarlyRandomness: false,
+    trustedNeedsRegMem: true,
+    quirkBnxtFailedProbe: true,
     maxBlobSize: MAX_BLOB_SIZE,
   },
   opteeOs: {
@@ -112,6 +116,7 @@ const LINUX_6_1: Profile = {
     ubufAndObjref: false,
     sysfsRevision: false,
     quirkShortPinLeaksPage: false,
+    quirkPageCountIsInt: false,
   },
   optee: {
     ...LINUX_7_3.optee,
@@ -123,7 +128,12 @@ const LINUX_6_1: Profile = {
     teeRevision: false,
     quirkReleaseWaitsForScan: true,
   },
-  clients: { ...LINUX_7_3.clients, hwrngDefaultQuality: 0, hwrngEarlyRandomness: true },
+  clients: {
+    ...LINUX_7_3.clients,
+    hwrngDefaultQuality: 0,
+    hwrngEarlyRandomness: true,
+    trustedNeedsRegMem: false,
+  },
 };
 
 /** The same profile with every switch of an upstream bug off. */

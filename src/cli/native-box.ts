@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { extname } from 'node:path';
 import { QEMU_ARMV8 } from '../boards/boards.ts';
+import type { Board } from '../boards/boards.ts';
 import { Box } from '../box/box.ts';
 import { formatReport, reportOf } from '../box/report.ts';
 import { DirectoryStore } from '../host/node/directory-store.ts';
@@ -19,6 +20,7 @@ import { consoleLine } from '../trace/export/console.ts';
 import { exportPerfetto } from '../trace/export/perfetto.ts';
 import { exportStrace } from '../trace/export/strace.ts';
 import type { TraceEvent } from '../trace/events.ts';
+import { rpmbEmmc } from './rpmb-emmc.ts';
 import { CliError, EXIT, printError } from './command.ts';
 import type { BoxCliOptions } from './options.ts';
 import { TaskNames } from './task-names.ts';
@@ -63,12 +65,15 @@ export class NativeBox {
     const watchdog = new Watchdog(options.taTimeoutMs);
     const taStore = host.memoryStore();
     installTaFiles(taStore, files);
+    const state = options.state === undefined ? host.memoryStore() : stateStore(options.state);
+    const rpmb = rpmbEmmc(state, options.rpmb, options.config);
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o660 };
     const box = new Box(host, {
       live: true,
       profile: options.profile,
       config: options.config,
-      board: { ...QEMU_ARMV8, ramBytes: options.ramMib * MIB },
+      board: boardOf(options),
+      memory: { swap: options.swapBytes },
       tas: images.map((image) => watchdog.watch(image)),
       supplicant: options.supplicant === 'builtin' ? 'builtin' : 'none',
       plugins,
@@ -78,9 +83,10 @@ export class NativeBox {
       trace:
         options.traceOut !== undefined && options.trace === 'off' ? 'worlds' : traceLevel(options),
       nodeAccess: () => owner,
-      ...(options.state !== undefined && { stateStore: stateStore(options.state) }),
+      stateStore: state,
+      ...(rpmb !== undefined && { rpmb }),
     });
-    const supervisor = await Supervisor.start(box.kernel, host);
+    const supervisor = await Supervisor.start(box.kernel, host, options.shm);
     const native = new NativeBox(box, supervisor, watchdog, options);
     try {
       const { supplicant } = options;
@@ -225,6 +231,11 @@ export class NativeBox {
         : [...events].map((event) => consoleLine(event, taskName));
     return [...lines, ''].join('\n');
   }
+}
+
+function boardOf({ ramMib, cmaBytes: [cmaBytes, ...moreCmaBytes] }: BoxCliOptions): Board {
+  const board = { ...QEMU_ARMV8, ramBytes: ramMib * MIB };
+  return cmaBytes === undefined ? board : { ...board, cmaBytes, moreCmaBytes };
 }
 
 /** The directory is made when it is not there: a first run has no state. */

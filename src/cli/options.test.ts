@@ -25,6 +25,7 @@ describe('options of a box', () => {
           plugins: [],
           net: 'host',
           state: undefined,
+          rpmb: undefined,
           profile: 'linux-7.3',
           config: {},
           kernelClients: [],
@@ -33,6 +34,9 @@ describe('options of a box', () => {
           quiet: false,
           json: false,
           ramMib: 512,
+          shm: 'copy',
+          cmaBytes: [],
+          swapBytes: 0,
           taTimeoutMs: 10_000,
         },
         program: [],
@@ -54,6 +58,24 @@ describe('options of a box', () => {
     assert.deepEqual(program, ['prog', '-q', '--ta']);
   });
 
+  it('describe the eMMC of the board', () => {
+    const rpmbOf = (...args: readonly string[]) => parseBoxOptions(args).options.rpmb;
+    assert.deepEqual(rpmbOf('--rpmb', '16384'), { sizeMult: 128, cid: undefined });
+    const cid = '000102030405060708090a0b0c0d0e0F';
+    assert.deepEqual(rpmbOf('--rpmb', '128', '--rpmb-cid', cid)?.cid, Buffer.from(cid, 'hex'));
+    for (const [args, reason] of [
+      [['--rpmb', '100'], /a multiple of 128 up to 16384/],
+      [['--rpmb', '0'], /a multiple/],
+      [['--rpmb', '16512'], /a multiple/],
+      [['--rpmb', 'x'], /a multiple/],
+      [['--rpmb-cid', cid], /of the device that --rpmb makes/],
+      [['--rpmb', '256', '--rpmb-cid', '00'], /32 hex digits/],
+      [['--rpmb', '256', '--profile', 'linux-6.1'], /no class of RPMB devices/],
+    ] as const) {
+      assert.throws(() => rpmbOf(...args), reason);
+    }
+  });
+
   it('name kernel clients as modprobe does', () => {
     const { options } = parseBoxOptions([
       '--kernel-client',
@@ -61,6 +83,14 @@ describe('options of a box', () => {
       '--kernel-client=optee-rng',
     ]);
     assert.deepEqual(options.kernelClients, ['trusted rng=kernel', 'optee-rng']);
+  });
+
+  it('give sizes of CMA areas and swap with their units', () => {
+    const { options } = parseBoxOptions(['--cma', '64M,2m', '--swap=512K']);
+    assert.deepEqual(options.cmaBytes, [64 << 20, 2 << 20]);
+    assert.equal(options.swapBytes, 512 << 10);
+    assert.deepEqual(parseBoxOptions(['--ram=64', '--cma=32M']).options.cmaBytes, [32 << 20]);
+    assert.equal(parseBoxOptions(['--swap', '4G']).options.swapBytes, 2 ** 32);
   });
 
   it('are refused with what would be right', () => {
@@ -74,6 +104,15 @@ describe('options of a box', () => {
     refused(/CFG_NUM_THREADS/, '-c', 'CFG_NUM_THREADS=many');
     refused(/--wrong/, '--wrong');
     for (const ram of ['1', '40.5', '5000']) refused(/whole MiB from 32 to 4096/, '--ram', ram);
+    for (const size of ['64', 'M', '0M', '1.5G', '-2M', '64M,', '2T']) {
+      refused(/a size with its unit is needed: 512K, 64M, 1G/, `--cma=${size}`);
+    }
+    refused(/--cma 3M: areas are multiples of 2M \(a pageblock\)/, '--cma', '3M');
+    refused(/480M of 512M at most, .* more with --ram/, '--cma', '240M,242M');
+    refused(/--cma 2M: 0M of 32M at most/, '--ram', '32', '--cma', '2M');
+    refused(/--swap 64: a size with its unit/, '--swap', '64');
+    refused(/--swap 6K: pages of 4K, up to 4G/, '--swap', '6K');
+    refused(/--swap 5G: pages of 4K, up to 4G/, '--swap', '5G');
     for (const time of ['0', '-1', 'x']) refused(/a number above 0/, `--ta-timeout=${time}`);
   });
 

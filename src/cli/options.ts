@@ -7,9 +7,13 @@ import type { NetChoice } from '../box/box.ts';
 import type { ProfileName } from '../box/profiles.ts';
 import { KERNEL_CLIENTS, parseKernelClient } from '../linux/clients/modules.ts';
 import type { KernelClient } from '../linux/clients/modules.ts';
+import { SHM_MODES } from '../native/shm-mode.ts';
+import type { ShmMode } from '../native/shm-mode.ts';
 import { TRACE_LEVELS } from '../trace/events.ts';
 import type { TraceLevel } from '../trace/events.ts';
 import { UsageError } from './command.ts';
+import type { RpmbShape } from './rpmb-emmc.ts';
+import { MEMORY_USAGE, cmaOf, swapOf } from './memory-options.ts';
 
 export interface BoxCliOptions {
   readonly tas: readonly string[];
@@ -20,6 +24,8 @@ export interface BoxCliOptions {
   /** What sockets of TAs reach through the built-in supplicant. */
   readonly net: NetChoice;
   readonly state: string | undefined;
+  /** An eMMC that the board has, beyond the one that the state keeps. */
+  readonly rpmb: RpmbShape | undefined;
   readonly profile: ProfileName;
   readonly config: Partial<OpteeOsConfig>;
   readonly kernelClients: readonly KernelClient[];
@@ -28,6 +34,11 @@ export interface BoxCliOptions {
   readonly quiet: boolean;
   readonly json: boolean;
   readonly ramMib: number;
+  /** How registered memory of programs is shared. */
+  readonly shm: ShmMode;
+  /** Sizes of the CMA areas, bytes; the first is the default one. */
+  readonly cmaBytes: readonly number[];
+  readonly swapBytes: number;
   readonly taTimeoutMs: number;
 }
 
@@ -36,13 +47,17 @@ export const BOX_USAGE = [
   '  --supplicant WHICH        builtin (default), none, or a command line in quotes',
   '  --plugin FILE             a plugin (.ts, .js) of the builtin supplicant; repeatable',
   '  --net WHICH               what sockets of TAs reach: host (default), none',
-  '  --state DIR               keeps /var/lib/tee (secure storage) from run to run',
+  '  --state DIR               keeps /var/lib/tee (secure storage) and an eMMC from run to run',
+  '  --rpmb KIB                an eMMC with RPMB of 128 to 16384 KiB, for -c CFG_RPMB_FS=y',
+  '  --rpmb-cid HEX            its CID, 32 digits; that of the emulated one by default',
   `  --profile NAME            ${Object.keys(PROFILES).join(', ')}`,
   '  -c CFG_X=y                an OP-TEE build option; repeatable',
   `  --kernel-client MODULE    ${KERNEL_CLIENTS.join(', ')}; parameters in quotes; repeatable`,
   `  --trace LEVEL             ${TRACE_LEVELS.join(', ')}: events as lines on stderr`,
   '  --trace-out FILE          events to a file: .pftrace Perfetto, .strace ioctls, else lines',
   '  --ram MIB                 RAM of the box, 512 by default',
+  ...MEMORY_USAGE,
+  '  --shm MODE                how registered memory is shared: copy (default), inplace',
   '  --ta-timeout SECONDS      a TA that never leaves the CPU ends the box (124); 10 by default',
   '  -q                        no report and no log lines',
   '  --json                    the report as JSON',
@@ -59,12 +74,17 @@ const OPTIONS = {
   plugin: { type: 'string', multiple: true },
   net: { type: 'string' },
   state: { type: 'string' },
+  rpmb: { type: 'string' },
+  'rpmb-cid': { type: 'string' },
   profile: { type: 'string' },
   c: { type: 'string', short: 'c', multiple: true },
   'kernel-client': { type: 'string', multiple: true },
   trace: { type: 'string' },
   'trace-out': { type: 'string' },
   ram: { type: 'string' },
+  shm: { type: 'string' },
+  cma: { type: 'string' },
+  swap: { type: 'string' },
   'ta-timeout': { type: 'string' },
   quiet: { type: 'boolean', short: 'q' },
   json: { type: 'boolean' },
@@ -100,6 +120,7 @@ export function parseBoxOptions(args: readonly string[]): {
   if (!isProfileName(profile)) {
     throw new UsageError(`no profile ${profile}: ${Object.keys(PROFILES).join(', ')}`);
   }
+  const ramMib = ramOf(values.ram);
   return {
     options: {
       tas: values.ta ?? [],
@@ -107,6 +128,7 @@ export function parseBoxOptions(args: readonly string[]): {
       plugins: values.plugin ?? [],
       net: netOf(values.net),
       state: values.state,
+      rpmb: rpmbOf(values.rpmb, values['rpmb-cid'], profile),
       profile,
       config: Object.assign({}, ...(values.c ?? []).map((text) => configOf(text))),
       kernelClients: (values['kernel-client'] ?? []).map((text) => clientOf(text)),
@@ -114,7 +136,10 @@ export function parseBoxOptions(args: readonly string[]): {
       traceOut: values['trace-out'],
       quiet: values.quiet ?? false,
       json: values.json ?? false,
-      ramMib: ramOf(values.ram),
+      ramMib,
+      cmaBytes: cmaOf(values.cma, ramMib, LEAST_RAM_MIB),
+      swapBytes: swapOf(values.swap),
+      shm: shmOf(values.shm),
       taTimeoutMs: 1000 * numberOf('--ta-timeout', values['ta-timeout'], 10),
     },
     program: split < 0 ? [] : args.slice(split + 1),
@@ -157,6 +182,37 @@ function levelOf(text: string | undefined): TraceLevel {
 function netOf(text = 'host'): NetChoice {
   if (text === 'host' || text === 'none') return text;
   throw new UsageError(`no network ${text}: host, none`);
+}
+
+/** KiB of a unit in which eMMCs have such partitions, and how many of them one may have. */
+const RPMB_UNIT_KIB = 128;
+const MOST_RPMB_UNITS = 128;
+
+function rpmbOf(
+  size: string | undefined,
+  cid: string | undefined,
+  profile: ProfileName,
+): RpmbShape | undefined {
+  if (size === undefined && cid === undefined) return undefined;
+  if (size === undefined) throw new UsageError('--rpmb-cid is of the device that --rpmb makes');
+  const sizeMult = Number(size) / RPMB_UNIT_KIB;
+  if (!(Number.isInteger(sizeMult) && sizeMult >= 1 && sizeMult <= MOST_RPMB_UNITS)) {
+    const most = RPMB_UNIT_KIB * MOST_RPMB_UNITS;
+    throw new UsageError(`--rpmb ${size}: KiB, a multiple of ${RPMB_UNIT_KIB} up to ${most}`);
+  }
+  if (!PROFILES[profile].optee.rpmbRouting) {
+    throw new UsageError(`--rpmb: the kernel of ${profile} has no class of RPMB devices`);
+  }
+  if (cid !== undefined && !/^[0-9a-f]{32}$/i.test(cid)) {
+    throw new UsageError(`--rpmb-cid ${cid}: 32 hex digits`);
+  }
+  return { sizeMult, cid: cid === undefined ? undefined : Buffer.from(cid, 'hex') };
+}
+
+function shmOf(text = 'copy'): ShmMode {
+  const mode = SHM_MODES.find((name) => name === text);
+  if (mode === undefined) throw new UsageError(`no --shm ${text}: ${SHM_MODES.join(', ')}`);
+  return mode;
 }
 
 function ramOf(text: string | undefined): number {

@@ -1,5 +1,5 @@
 /**
- * Crypto primitives as the outside gives them. Always a library (node:crypto, @noble): teebox never
+ * Crypto primitives as the outside gives them. Always a library (OpenSSL, @noble): teebox never
  * implements a primitive, it only arranges them as GlobalPlatform asks for.
  */
 import type { HostPublicKey } from './public-key.ts';
@@ -8,8 +8,10 @@ import type { HostPublicKey } from './public-key.ts';
 export interface HostDigest {
   update(data: Uint8Array): void;
   copy(): HostDigest;
-  /** Ends the digest. */
+  /** Ends the digest; only a start comes next. */
   final(): Uint8Array;
+  /** Begins anew. */
+  start(): void;
 }
 
 /** An extendable-output function under way: first all input, then output in pieces. */
@@ -22,22 +24,33 @@ export interface HostXof {
 
 /** A cipher under way; it keeps its chaining state between updates and never pads. */
 export interface HostCipher {
+  /** Begins a message anew. @param iv one block, empty for ECB. */
+  start(key: HostKeyOrBytes, iv: Uint8Array): void;
   /**
-   * Returns as many bytes as went in, in memory of their own; for whole blocks, in counter mode for
-   * any length.
+   * Turns whole blocks, in counter mode any length, into as many bytes: in `out`, which may be where
+   * the data lie, or in memory of their own.
    */
-  update(data: Uint8Array): Uint8Array;
+  update(data: Uint8Array, out?: Uint8Array): Uint8Array;
+  /** A cipher that goes on where this one is. */
+  fork(): HostCipher;
 }
+
+/** Bytes of additional data and payload of a message up to which any host can fork it. */
+export const AEAD_FORK_LIMIT = 0x10_0000;
 
 /** An authenticated cipher under way: first all additional data, then the payload in pieces. */
 export interface HostAead {
+  /** Begins a message anew, with a nonce as long as the first one. */
+  start(key: HostKeyOrBytes, nonce: Uint8Array): void;
   aad(data: Uint8Array): void;
-  /** Returns as many bytes as went in, in memory of their own. */
-  update(data: Uint8Array): Uint8Array;
+  /** Turns data into as many bytes: in `out`, which may be where they lie, or in memory of their own. */
+  update(data: Uint8Array, out?: Uint8Array): Uint8Array;
   /** Ends an encryption. @returns the tag, of the length given at the start. */
   tag(): Uint8Array;
   /** Ends a decryption. @returns whether `tag` is the one of what was decrypted. */
   verify(tag: Uint8Array): boolean;
+  /** A cipher that goes on where this one is; undefined beyond what the host keeps. */
+  fork(): HostAead | undefined;
 }
 
 /**
@@ -71,11 +84,10 @@ export interface HostCrypto {
   cipher(name: HostCipherName, encrypt: boolean, key: HostKeyOrBytes, iv: Uint8Array): HostCipher;
   /** @param nonce 1 to 128 bytes. @param tagLength 4, 8, or 12 to 16 bytes. */
   aesGcm(encrypt: boolean, key: HostKeyOrBytes, nonce: Uint8Array, tagLength: number): HostAead;
-  /**
-   * Takes back what a cipher's update has returned, once nobody uses it any more. Nobody has to give
-   * it back; but where it is large, garbage that waits for a collector costs more than the cipher.
-   */
-  release(result: Uint8Array): void;
+  /** The same for one box: `close` gives back what its objects hold. */
+  forBox(): HostCrypto;
+  /** None of its objects is used afterwards. */
+  close(): void;
   /** Whether the bytes are the same, in a time that depends on the lengths only. */
   timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean;
 }

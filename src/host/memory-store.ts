@@ -17,7 +17,7 @@ export class MemoryStore implements ByteStore {
   read(path: string, offset: number, length: number): Uint8Array | undefined {
     const node = this.#nodes.get(path);
     if (node === undefined || node === 'directory') return undefined;
-    return node.bytes.slice(Math.min(offset, node.size), Math.min(offset + length, node.size));
+    return node.bytes.subarray(Math.min(offset, node.size), Math.min(offset + length, node.size));
   }
 
   write(path: string, offset: number, data: Uint8Array): boolean {

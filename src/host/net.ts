@@ -29,7 +29,10 @@ export interface HostSocketEvents {
 export interface HostSocket {
   /** Takes a copy. `sent` is called when the outside has the bytes; not after `failed` or `close`. */
   send(data: Uint8Array, sent: () => void): void;
-  /** Datagrams: another peer from now on; `connected` or `failed` follows. */
+  /**
+   * Datagrams: another peer from now on; `connected` or `failed` follows, and after `failed` the
+   * peer is the one before.
+   */
   reconnect(peer: HostEndpoint): void;
   /** Streams: `data` waits until `resume`. */
   pause(): void;

@@ -18,7 +18,10 @@ export interface ByteStore {
   /** Changes are refused, as on a read-only file system; they are not unless it says so. */
   readonly readOnly?: boolean;
   stat(path: string): StoreStat | undefined;
-  /** Up to `length` bytes from `offset`; shorter at the end of the file. */
+  /**
+   * Up to `length` bytes from `offset`; shorter at the end of the file. They may be the store's own:
+   * not to be changed, and to be copied before the file changes.
+   */
   read(path: string, offset: number, length: number): Uint8Array | undefined;
   /** Writes at `offset`; a gap before it reads as zeros. False when the file is absent. */
   write(path: string, offset: number, data: Uint8Array): boolean;

@@ -24,9 +24,9 @@ import type { Cell, Lab } from './lab.ts';
 import type { GridPlot, Verdict } from './plot.ts';
 
 const MIB = 1 << 20;
-/** A 32-bit machine: what lies above its linear map is high memory. */
-const BOARD = { ...SMALL, ramBytes: 24 * MIB };
-const MEMORY = { movablecore: 8 * MIB, minFreeKbytes: 0 };
+/** A 32-bit machine: what lies above its linear map is high memory, and in use by programs. */
+const BOARD = { ...SMALL, ramBytes: 32 * MIB };
+const MEMORY = { highmem: 16 * MIB, minFreeKbytes: 0 };
 
 /** A shape with the kernels that had it. */
 interface Era {
@@ -36,15 +36,13 @@ interface Era {
 }
 
 const COUNTED = { slabPagesFrozen: false };
+const OLD_KMAP = { ...COUNTED, kmapToPageKnowsLocal: false };
 const FROZEN = { slabPagesFrozen: true };
 
 const ERAS: readonly Era[] = [
-  {
-    shape: 'get_kernel_pages',
-    kernels: '4.16 to 5.16',
-    mm: { ...COUNTED, kmapToPageKnowsLocal: false },
-  },
-  { shape: 'vmalloc-walk', kernels: '5.17 to 6.2', mm: COUNTED },
+  { shape: 'get_kernel_pages', kernels: '5.8 to 5.16', mm: OLD_KMAP },
+  { shape: 'vmalloc-walk', kernels: '5.17 to 6.0', mm: OLD_KMAP },
+  { shape: 'vmalloc-walk', kernels: '6.1 and 6.2', mm: COUNTED },
   { shape: 'virt_to_page', kernels: '6.3 to 6.7', mm: COUNTED },
   { shape: 'iov_iter-referenced', kernels: '6.8 to 6.14', mm: COUNTED },
   { shape: 'iov_iter-referenced', kernels: '6.15 to 6.19', mm: FROZEN },
@@ -69,6 +67,10 @@ const KINDS: Readonly<Record<string, (kernel: Kernel) => Co<Buffer>>> = {
   *kmalloc({ map: { slab } }) {
     // A slab is seldom one's own.
     slab.kmalloc(256);
+    const at = slab.kmalloc(256)!;
+    return { at, bytes: 256, free: () => slab.kfree(at) };
+  },
+  *'kmalloc, own slab'({ map: { slab } }) {
     const at = slab.kmalloc(256)!;
     return { at, bytes: 256, free: () => slab.kfree(at) };
   },
@@ -105,6 +107,16 @@ function highPage({ pages, map }: Kernel): Pa {
     const page = pages.alloc(0, GFP_HIGHUSER_MOVABLE);
     if (page === undefined) throw new Error('there is no high memory');
     if (map.highmem.isHigh(page)) return page;
+  }
+}
+
+/** The rest of high memory goes to programs. */
+function takeHighMemory({ pages, map }: Kernel): void {
+  for (;;) {
+    const page = pages.alloc(0, GFP_HIGHUSER_MOVABLE);
+    if (page !== undefined && map.highmem.isHigh(page)) continue;
+    if (page !== undefined) pages.put(page);
+    return;
   }
 }
 
@@ -204,6 +216,7 @@ class KernelClient {
     if (typeof ctx === 'number') throw new Error(formatErrno(ctx));
     const buffer = yield* make(kernel);
     const meant = pagesOf(kernel, buffer);
+    takeHighMemory(kernel);
     const shm = yield* teeShmRegisterKernelBuf(ctx, buffer.at, buffer.bytes);
     if (typeof shm === 'number') return formatErrno(shm);
     this.#shm = shm;
@@ -214,11 +227,15 @@ class KernelClient {
 
   *#freeUnder(): Co<string> {
     const shm = this.#shm!;
+    const { kernel } = this.#box;
     this.#buffer!.free();
-    const kept = isKept(this.#box.kernel, shm, this.#meant);
+    const kept = isKept(kernel, shm, this.#meant);
+    const taken = kept ? undefined : takePage(kernel, this.#meant[0]!);
     yield* shm.put();
     yield* teeClientCloseContext(shm.ctx);
-    return kept ? 'kept' : 'free for others';
+    if (kept) return 'kept';
+    const lost = taken !== undefined && kernel.pages.refCount(taken) === 0;
+    return lost ? 'lost by others' : 'free for others';
   }
 }
 
@@ -226,6 +243,15 @@ function pagesOf({ map }: Kernel, { at, bytes }: Buffer): readonly Pa[] {
   return Array.from({ length: pagesFor(bytes) }, (_, n) =>
     pageStart(map.translate(va(at + n * PAGE_SIZE))!),
   );
+}
+
+/** Somebody is given this page; undefined when it is not to be had. */
+function takePage({ pages }: Kernel, wanted: Pa): Pa | undefined {
+  const others: Pa[] = [];
+  let page = pages.alloc(0);
+  for (; page !== undefined && page !== wanted; page = pages.alloc(0)) others.push(page);
+  for (const other of others) pages.put(other);
+  return page;
 }
 
 /** Whether nobody else can be given what the secure world may write to. */

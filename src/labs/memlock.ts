@@ -59,7 +59,7 @@ class Tally {
     const { program } = this.user;
     const at = tryMalloc(program, BUFFER);
     if (at === undefined) {
-      this.#refuse('malloc() is NULL', 'the process has no memory');
+      this.#refuse('malloc() is NULL', 'RAM');
       return;
     }
     const fd = await this.user.register(at, BUFFER);

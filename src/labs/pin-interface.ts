@@ -140,14 +140,16 @@ export const pinInterface: Lab = {
         const switches = { ...mm, ...callSite.mm };
         const borrowed = await onPage(host, seed, switches, callSite, cmaPage);
         const file = await onPage(host, seed, switches, callSite, filePage);
-        const anon = { text: textOf(borrowed), verdict: verdictOf(borrowed) };
-        rows.push([site, variant, anon.text, file.rc < 0 ? formatErrno(file.rc) : 'taken']);
-        cells.push(anon);
+        const lent = textOf(borrowed);
+        const shared = file.rc < 0 ? formatErrno(file.rc) : 'taken';
+        rows.push([site, variant, lent, shared]);
+        cells.push({ text: `${lent}; file ${shared}`, verdict: verdictOf(borrowed, file) });
       }
       grid.push({ name: site, cells });
     }
     const columns = ['call site', 'interface', 'a page lent by CMA', 'a page of a shared file'];
-    const title = 'a page that a CMA area has lent is pinned: can the area be had meanwhile?';
+    const title =
+      'a page that a CMA area has lent is pinned: can the area be had meanwhile? and a page of a shared file';
     const plot: GridPlot = { kind: 'grid', title, columns: Object.keys(VARIANTS), rows: grid };
     return { lab: 'pin-interface', seed, columns, rows, plot };
   },
@@ -159,9 +161,10 @@ function textOf({ rc, areaFree: free, brief = false }: Pinned): string {
   return brief ? 'blocked for the call' : 'area blocked';
 }
 
-function verdictOf({ rc, areaFree: free, brief = false }: Pinned): Verdict {
-  if (free && rc >= 0) return 'good';
-  return rc < 0 || brief ? 'refused' : 'bad';
+function verdictOf({ rc, areaFree: free, brief = false }: Pinned, file: Pinned): Verdict {
+  if (rc < 0 || brief) return 'refused';
+  if (!free) return 'bad';
+  return file.rc < 0 ? 'refused' : 'good';
 }
 
 async function onPage(

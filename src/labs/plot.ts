@@ -40,9 +40,17 @@ const WIDTH = 560;
 const HEIGHT = 260;
 const LINE = 18;
 
+/** Where an axis ends whose quarters are good numbers: 4, 8, 10, 20, 40, 80, 100 and so on. */
+function niceEnd(most: number): number {
+  if (most <= 0) return 1;
+  const power = 10 ** Math.floor(Math.log10(most));
+  const step = [1, 1.2, 1.6, 2, 2.8, 3.2, 4, 6, 8, 10].find((one) => one * power >= most) ?? 10;
+  return step * power;
+}
+
 function drawLines(plot: LinePlot): string {
   const { title, x, y, points, series } = plot;
-  const most = Math.max(...series.flatMap(({ values }) => values)) || 1;
+  const most = niceEnd(Math.max(...series.flatMap(({ values }) => values)));
   const xAt = (n: number): number => LEFT + (n * WIDTH) / Math.max(1, points.length - 1);
   const yAt = (value: number): number => TOP + HEIGHT * (1 - value / most);
   const bottom = TOP + HEIGHT;
@@ -91,18 +99,30 @@ const FILLS: { readonly [V in Verdict]: string } = {
   bad: '#f6c9c4',
 };
 const NAME = 240;
-const CELL = 172;
 const ROW = 36;
+/** Widths of letters, and of what is around a cell's text. */
+const LETTER = 6;
+const HEAD_LETTER = 7;
+const PADDING = 12;
 
-function drawGrid({ title, columns, rows }: GridPlot): string {
-  const heads = columns.map((name, n) => text(NAME + n * CELL + CELL / 2, TOP + 14, name, middle));
+/** As wide as the longest text. */
+function cellWidth({ columns, rows }: GridPlot): number {
+  const cells = rows.flatMap(({ cells: of }) => of.map(({ text: words }) => words.length * LETTER));
+  return Math.max(...cells, ...columns.map((name) => name.length * HEAD_LETTER), 0) + PADDING;
+}
+
+function drawGrid(plot: GridPlot): string {
+  const { title, columns, rows } = plot;
+  const width = cellWidth(plot);
+  const middleOf = (n: number): number => NAME + (n + 0.5) * width;
+  const heads = columns.map((name, n) => text(middleOf(n), TOP + 14, name, middle));
   const body = rows.flatMap(({ name, cells }, row) => {
     const y = TOP + 24 + row * ROW;
     const drawn = cells.flatMap((cell, n) => {
-      const box = { x: NAME + n * CELL + 1, y, width: CELL - 2, height: ROW - 2 };
+      const box = { x: NAME + n * width + 1, y, width: width - 2, height: ROW - 2 };
       return [
         element('rect', { ...box, fill: FILLS[cell.verdict] }),
-        text(NAME + n * CELL + CELL / 2, y + ROW / 2 + 3, cell.text, {
+        text(middleOf(n), y + ROW / 2 + 3, cell.text, {
           ...middle,
           'font-size': 10,
         }),
@@ -112,5 +132,5 @@ function drawGrid({ title, columns, rows }: GridPlot): string {
   });
   const head = text(8, 20, title, { 'font-weight': 'bold' });
   const height = TOP + 34 + rows.length * ROW;
-  return svg(NAME + columns.length * CELL + 10, height, title, [head, ...heads, ...body]);
+  return svg(NAME + columns.length * width + 10, height, title, [head, ...heads, ...body]);
 }

@@ -238,10 +238,12 @@ async function fillUp(
   for (let held = 0; held < MOST_BUFFERS; held++) {
     const shm = bufferOf(client, call, size);
     if (shm === undefined) return { held, error: 'malloc() is NULL', why: 'RAM' };
+    const before = box.trace.lastCause;
     const result = await callOf(client, context, call, shm);
     if (result === TEEC_SUCCESS) continue;
-    const cause = box.statistics.causes.at(-1)?.cause;
-    const why = cause?.limit ?? cause?.object ?? cause?.text ?? '';
+    const cause = box.trace.lastCause;
+    // The library has its memory from malloc() before it asks the kernel.
+    const why = cause === undefined || cause === before ? 'RAM' : (cause.limit ?? cause.text);
     return { held, error: codeName(TEEC_ERROR, result), why };
   }
   return { held: MOST_BUFFERS, error: 'enough', why: '' };

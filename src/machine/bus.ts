@@ -55,9 +55,65 @@ export interface Mapping {
 /** What is larger is not worth keeping. */
 const MOST_SCRATCH = 1 << 20;
 
-/** Memory that copies of scattered pages are made in, over and over. */
+/** A contiguous piece of pages, and its place in a copy of them, or, without a copy, itself. */
+interface Run {
+  readonly address: Pa;
+  readonly ram: Uint8Array;
+  readonly copy: Uint8Array;
+}
+
+/** Pages as a master sees them: in place, or copied. */
+class Gathered implements Mapping {
+  readonly pages: readonly Pa[];
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly #port: BusPort;
+  readonly #runs: readonly Run[];
+  /** Of the mapping that is under way. */
+  #access: Access = 'read';
+
+  constructor(
+    port: BusPort,
+    pages: readonly Pa[],
+    offset: number,
+    bytes: Uint8Array,
+    runs: readonly Run[],
+  ) {
+    this.#port = port;
+    this.pages = pages;
+    this.offset = offset;
+    this.bytes = bytes;
+    this.#runs = runs;
+  }
+
+  /** @throws BusFault */
+  map(access: Access): this {
+    this.#access = access;
+    for (const { address, ram, copy } of this.#runs) {
+      this.#port.at(address, ram.length, access);
+      if (copy !== ram) copy.set(ram);
+    }
+    return this;
+  }
+
+  readonly writeBack = (): void => {
+    if (this.#access === 'read' || this.isDirect) return;
+    for (const { address, ram, copy } of this.#runs) {
+      this.#port.at(address, ram.length, 'write');
+      ram.set(copy);
+    }
+  };
+
+  get isDirect(): boolean {
+    return this.bytes === this.#runs[0]?.ram;
+  }
+}
+
+/** Memory that copies of scattered pages are made in, over and over, mostly of the same pages. */
 export class Scratch {
   #bytes = new Uint8Array(0);
+  /** What was mapped last. */
+  last: Gathered | undefined;
 
   take(length: number): Uint8Array<ArrayBuffer> {
     if (length > MOST_SCRATCH) return new Uint8Array(length);
@@ -175,6 +231,7 @@ export class BusPort {
   /**
    * The one door to scattered pages: `length` bytes from `offset` into the first page. Contiguous
    * pages give a direct view, others a copy that `writeBack` scatters.
+   * @param pages never change once they were given, with a scratch
    * @param scratch where the copy is made; it must not be in use. @throws BusFault
    */
   mapContiguous(
@@ -184,40 +241,47 @@ export class BusPort {
     access: Access,
     scratch?: Scratch,
   ): Mapping {
-    const first = pages[Math.floor(offset / PAGE_SIZE)];
-    if (first === undefined || length === 0)
-      return { bytes: new Uint8Array(0), writeBack: nothing };
-    if (runLength(pages, offset, length) === length) {
-      const start = pa(first + pageOffset(offset));
-      return { bytes: this.bytes(start, length, access), writeBack: nothing };
+    const last = scratch?.last;
+    if (last?.pages === pages && last.offset === offset && last.bytes.length === length) {
+      return last.map(access);
     }
-    const bytes = scratch?.take(length) ?? new Uint8Array(length);
-    this.#eachRun(pages, offset, length, access, (at, from, n) => {
-      bytes.set(this.u8.subarray(at, at + n), from);
-    });
-    const writeBack = (): void => {
-      this.#eachRun(pages, offset, length, access, (at, from, n) => {
-        this.u8.set(bytes.subarray(from, from + n), at);
-      });
-    };
-    return { bytes, writeBack: access === 'write' ? writeBack : nothing };
+    if (pages.length === 0 || length === 0) {
+      return { bytes: new Uint8Array(0), writeBack: nothing };
+    }
+    const gathered = this.#gather(pages, offset, length, scratch);
+    if (scratch !== undefined) {
+      scratch.last = gathered.isDirect || length <= MOST_SCRATCH ? gathered : undefined;
+    }
+    return gathered.map(access);
   }
 
-  /** Calls `fn` for each piece that is contiguous: its place in RAM, in the copy, and its length. */
-  #eachRun(
+  #gather(
     pages: readonly Pa[],
     offset: number,
     length: number,
-    access: Access,
-    fn: (at: number, from: number, n: number) => void,
-  ): void {
+    scratch: Scratch | undefined,
+  ): Gathered {
+    const pieces: Pick<Run, 'address' | 'ram'>[] = [];
     for (let done = 0; done < length;) {
       const position = offset + done;
       const n = runLength(pages, position, length - done);
-      const page = pages[Math.floor(position / PAGE_SIZE)]!;
-      fn(this.at(pa(page + pageOffset(position)), n, access), done, n);
+      const address = pa(pages[Math.floor(position / PAGE_SIZE)]! + pageOffset(position));
+      pieces.push({ address, ram: this.bytes(address, n, 'read') });
       done += n;
     }
+    const [only] = pieces;
+    if (pieces.length === 1) {
+      const { ram } = only!;
+      return new Gathered(this, pages, offset, ram, [{ ...only!, copy: ram }]);
+    }
+    const bytes = scratch?.take(length) ?? new Uint8Array(length);
+    let from = 0;
+    const runs = pieces.map((piece) => {
+      const copy = bytes.subarray(from, from + piece.ram.length);
+      from += copy.length;
+      return { ...piece, copy };
+    });
+    return new Gathered(this, pages, offset, bytes, runs);
   }
 }
 

@@ -1,7 +1,8 @@
 /**
- * The replay-protected memory block of an eMMC, as tee-supplicant emulates it (RPMB_EMU): 256 KiB,
- * a key that can be set once, a counter of writes, and MACs over what goes in and out. The caller
- * keeps the bytes, and learns which of them have changed, so that a device can outlive a run.
+ * The replay-protected memory block of an eMMC, as tee-supplicant emulates it (RPMB_EMU): a key that
+ * can be set once, a counter of writes, and MACs over what goes in and out. The caller keeps the
+ * bytes, and learns which of them have changed, so that a device can outlive a run. The emulation has
+ * 256 KiB and one CID; a device of a board may have others, which its image says.
  *
  * Upstream counterpart: ioctl_emu_cmd() and what it calls in optee_client
  * tee-supplicant/src/rpmb.c. It is kinder than JEDEC's: nobody compares the write counter of a
@@ -9,6 +10,7 @@
  * Left out: configuration writes, a counter that expires.
  */
 import {
+  RPMB_CID_SIZE,
   RPMB_DATA_FRAME_SIZE,
   RPMB_DATA_OFFSET,
   RPMB_DATA_SIZE,
@@ -46,15 +48,60 @@ export const EMU_RPMB_CID: Uint8Array = Uint8Array.of(
   ...[0x47, 0x42, 0xc8, 0xf6, 0x55, 0x2a, 0x61, 0x15],
 );
 
-const SIZE_BYTES = EMU_RPMB_SIZE_MULT * RPMB_SIZE_SINGLE;
-
-/* What is kept: the blocks, then the key, the write counter (big endian) and whether the key is set. */
-const KEY = SIZE_BYTES;
+/**
+ * What is kept behind the blocks: the key, the write counter (big endian), whether the key is set, and
+ * the CID, which all zero is that of the emulation.
+ */
+const KEY = 0;
 const WRITE_COUNTER = KEY + RPMB_KEY_MAC_SIZE;
 const KEY_SET = WRITE_COUNTER + 4;
+const CID = KEY_SET + 1;
 const STATE_SIZE = 64;
-/** Bytes of a device; all zero for a new one. */
-export const RPMB_IMAGE_SIZE = SIZE_BYTES + STATE_SIZE;
+/** The address of a block has 16 bits, so that a device may be of 16 MiB. */
+const MOST_SIZE_MULT = 128;
+
+/** Bytes of an image. @param sizeMult units of 128 KiB */
+export const rpmbImageSize = (sizeMult: number): number => sizeMult * RPMB_SIZE_SINGLE + STATE_SIZE;
+/** That of the emulation; all zero for a new one. */
+export const RPMB_IMAGE_SIZE = rpmbImageSize(EMU_RPMB_SIZE_MULT);
+
+/** A new device. @param key what a factory has programmed, if anything */
+export function newRpmbImage(
+  sizeMult: number,
+  cid: Uint8Array = EMU_RPMB_CID,
+  key?: Uint8Array,
+): Uint8Array {
+  const image = new Uint8Array(rpmbImageSize(sizeMult));
+  const state = image.subarray(sizeMult * RPMB_SIZE_SINGLE);
+  state.set(cid, CID);
+  if (key === undefined) return image;
+  state.set(key, KEY);
+  state[KEY_SET] = 1;
+  return image;
+}
+
+/** What an image says of its device. */
+export interface RpmbImage {
+  /** Units of 128 KiB. */
+  readonly sizeMult: number;
+  readonly cid: Uint8Array;
+  readonly key: Uint8Array | undefined;
+  readonly writeCounter: number;
+}
+
+/** @returns undefined when there is no device of so many bytes */
+export function parseRpmbImage(image: Uint8Array): RpmbImage | undefined {
+  const sizeMult = (image.length - STATE_SIZE) / RPMB_SIZE_SINGLE;
+  if (!Number.isInteger(sizeMult) || sizeMult < 1 || sizeMult > MOST_SIZE_MULT) return undefined;
+  const state = image.subarray(sizeMult * RPMB_SIZE_SINGLE);
+  const cid = state.slice(CID, CID + RPMB_CID_SIZE);
+  return {
+    sizeMult,
+    cid: cid.every((octet) => octet === 0) ? EMU_RPMB_CID : cid,
+    key: state[KEY_SET] === 0 ? undefined : state.slice(KEY, KEY + RPMB_KEY_MAC_SIZE),
+    writeCounter: new DataView(state.buffer, state.byteOffset).getUint32(WRITE_COUNTER),
+  };
+}
 
 /** HMAC-SHA-256, a primitive of the outside. */
 export type HmacSha256 = (key: Uint8Array, data: Uint8Array) => Uint8Array;
@@ -67,6 +114,12 @@ export interface ImageRange {
 
 export class EmulatedRpmb {
   readonly image: Uint8Array;
+  /** Units of 128 KiB. */
+  readonly sizeMult: number;
+  readonly cid: Uint8Array;
+  readonly #size: number;
+  /** What is kept behind the blocks. */
+  readonly #state: Uint8Array;
   readonly #view: DataView;
   readonly #hmac: HmacSha256;
   readonly #nonce = new Uint8Array(RPMB_NONCE_SIZE);
@@ -76,16 +129,21 @@ export class EmulatedRpmb {
   #result = RPMB_RESULT_OK;
   #address = 0;
 
-  /** @param image RPMB_IMAGE_SIZE bytes, which the device owns from now on. */
+  /** @param image which the device owns from now on */
   constructor(image: Uint8Array, hmac: HmacSha256) {
-    if (image.length !== RPMB_IMAGE_SIZE) throw new RangeError('not the image of an RPMB device');
+    const parsed = parseRpmbImage(image);
+    if (parsed === undefined) throw new RangeError('not the image of an RPMB device');
     this.image = image;
-    this.#view = new DataView(image.buffer, image.byteOffset, image.length);
+    this.sizeMult = parsed.sizeMult;
+    this.cid = parsed.cid;
+    this.#size = parsed.sizeMult * RPMB_SIZE_SINGLE;
+    this.#state = image.subarray(this.#size);
+    this.#view = viewOf(this.#state);
     this.#hmac = hmac;
   }
 
   get isKeySet(): boolean {
-    return this.image[KEY_SET] !== 0;
+    return this.#state[KEY_SET] !== 0;
   }
   get writeCounter(): number {
     return this.#view.getUint32(WRITE_COUNTER);
@@ -120,9 +178,9 @@ export class EmulatedRpmb {
   setKey(frames: Uint8Array): void {
     this.#result = this.isKeySet ? RPMB_RESULT_GENERAL_FAILURE : RPMB_RESULT_OK;
     if (this.isKeySet) return;
-    this.image.set(macOf(frames.subarray(0, RPMB_DATA_FRAME_SIZE)), KEY);
-    this.image[KEY_SET] = 1;
-    this.#changes.push({ offset: KEY, length: STATE_SIZE });
+    this.#state.set(macOf(frames.subarray(0, RPMB_DATA_FRAME_SIZE)), KEY);
+    this.#state[KEY_SET] = 1;
+    this.#changes.push({ offset: this.#size, length: STATE_SIZE });
   }
 
   keyProgResult(_frames: Uint8Array, view: DataView): void {
@@ -160,7 +218,7 @@ export class EmulatedRpmb {
   readData(frames: Uint8Array, view: DataView): void {
     const count = countOf(frames);
     const start = this.#address * RPMB_DATA_SIZE;
-    if (start + count * RPMB_DATA_SIZE > SIZE_BYTES) return;
+    if (start + count * RPMB_DATA_SIZE > this.#size) return;
     for (let n = 0; n < count; n++) {
       const at = n * RPMB_DATA_FRAME_SIZE;
       const from = start + n * RPMB_DATA_SIZE;
@@ -178,7 +236,7 @@ export class EmulatedRpmb {
   #storeBlocks(frames: Uint8Array, view: DataView): number {
     const count = countOf(frames);
     const start = this.#address * RPMB_DATA_SIZE;
-    if (start + count * RPMB_DATA_SIZE > SIZE_BYTES) return RPMB_RESULT_ADDRESS_FAILURE;
+    if (start + count * RPMB_DATA_SIZE > this.#size) return RPMB_RESULT_ADDRESS_FAILURE;
     if (!this.#isAuthentic(frames)) return RPMB_RESULT_AUTH_FAILURE;
     for (let n = 0; n < count; n++) {
       const at = n * RPMB_DATA_FRAME_SIZE;
@@ -189,7 +247,7 @@ export class EmulatedRpmb {
       RpmbDataFrame.opResult.set(view, at, RPMB_RESULT_OK);
     }
     this.#changes.push({ offset: start, length: count * RPMB_DATA_SIZE });
-    this.#changes.push({ offset: KEY, length: STATE_SIZE });
+    this.#changes.push({ offset: this.#size, length: STATE_SIZE });
     return RPMB_RESULT_OK;
   }
 
@@ -215,7 +273,7 @@ export class EmulatedRpmb {
       const part = frames.subarray(from, from + RPMB_MAC_PROTECT_DATA_SIZE);
       covered.set(part, n * RPMB_MAC_PROTECT_DATA_SIZE);
     }
-    return this.#hmac(this.image.subarray(KEY, KEY + RPMB_KEY_MAC_SIZE), covered);
+    return this.#hmac(this.#state.subarray(KEY, KEY + RPMB_KEY_MAC_SIZE), covered);
   }
 }
 

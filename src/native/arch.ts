@@ -24,6 +24,21 @@ export interface HostArch {
   readonly fstat: number;
   /** execve and execveat: after one the process has another address space. */
   readonly execCalls: readonly number[];
+  /** Calls that may copy the address space. */
+  readonly fork: number | undefined;
+  readonly vfork: number | undefined;
+  readonly clone: number;
+  readonly clone3: number;
+  /** The one call that makes a mapping longer. */
+  readonly mremap: number;
+  readonly mmap: number;
+  readonly mprotect: number;
+  readonly close: number;
+  readonly ptrace: number;
+  readonly wait4: number;
+  readonly tgkill: number;
+  readonly schedYield: number;
+  readonly nanosleep: number;
   readonly seccomp: number;
   readonly prctl: number;
   readonly pidfdOpen: number;
@@ -96,6 +111,19 @@ const X86_64: HostArch = {
   statLayout: 'x86-64',
   fstat: 5,
   execCalls: [59, 322],
+  fork: 57,
+  vfork: 58,
+  clone: 56,
+  clone3: 435,
+  mremap: 25,
+  mmap: 9,
+  mprotect: 10,
+  close: 3,
+  ptrace: 101,
+  wait4: 61,
+  tgkill: 234,
+  schedYield: 24,
+  nanosleep: 35,
   pathCalls: new Map<number, PathCall>([
     ...AT_CALLS({
       openat: 257,
@@ -143,6 +171,19 @@ const ARM64: HostArch = {
   statLayout: 'generic',
   fstat: 80,
   execCalls: [221, 281],
+  fork: undefined,
+  vfork: undefined,
+  clone: 220,
+  clone3: 435,
+  mremap: 216,
+  mmap: 222,
+  mprotect: 226,
+  close: 57,
+  ptrace: 117,
+  wait4: 260,
+  tgkill: 131,
+  schedYield: 124,
+  nanosleep: 101,
   pathCalls: new Map<number, PathCall>(
     AT_CALLS({
       openat: 56,

@@ -13,6 +13,7 @@ import type { HostArch } from './arch.ts';
 import { loadLibc } from './libc.ts';
 import type { Libc } from './libc.ts';
 import { Spawner } from './spawner.ts';
+import { Tracer } from './tracer.ts';
 
 export interface Finding {
   readonly name: string;
@@ -40,7 +41,7 @@ export async function diagnose(): Promise<readonly Finding[]> {
   if (arch === undefined) return findings;
   let libc: Libc;
   try {
-    libc = await loadLibc();
+    libc = loadLibc();
     findings.push(found('koffi', true, 'the C library is reachable'));
   } catch (error) {
     return [
@@ -49,6 +50,7 @@ export async function diagnose(): Promise<readonly Finding[]> {
     ];
   }
   findings.push(notification(), await listener(libc, arch), await otherMemory(libc));
+  findings.push(await tracing(libc, arch));
   findings.push(call(libc, 'pidfd_open', () => libc.syscall(arch.pidfdOpen, process.pid, 0)));
   findings.push(call(libc, 'epoll', () => libc.syscall(arch.epollCreate1, 0)));
   findings.push(call(libc, 'inotify', () => libc.syscall(arch.inotifyInit1, 0)));
@@ -93,6 +95,29 @@ async function otherMemory(libc: Libc): Promise<Finding> {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return found(name, false, `a child cannot be looked at: ${why}`);
+  } finally {
+    child.stdin.end();
+  }
+}
+
+/** What `--shm=inplace` needs: a child is stopped, and let go of. */
+async function tracing(libc: Libc, arch: HostArch): Promise<Finding> {
+  const name = 'ptrace of children';
+  const child = spawn('/bin/cat', { stdio: ['pipe', 'ignore', 'ignore'] });
+  const tracer = new Tracer(libc, arch);
+  try {
+    await once(child, 'spawn');
+    const pid = child.pid ?? 0;
+    for (const tid of tracer.stopAll(
+      () => [pid],
+      () => false,
+    )) {
+      tracer.letGo(tid);
+    }
+    return found(name, true, 'permitted', true);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return found(name, false, `${why}: --shm=inplace copies`, true);
   } finally {
     child.stdin.end();
   }

@@ -1,12 +1,14 @@
 /** The seccomp filter, run by a small interpreter of the instructions that it is made of. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { CLONE_VM } from '../abi/ptrace.ts';
 import {
   BPF_ALU_AND_K,
   BPF_JMP_JEQ_K,
   BPF_LD_W_ABS,
   BPF_RET_K,
   SECCOMP_DATA_ARCH,
+  SECCOMP_DATA_ARG0_LOW,
   SECCOMP_DATA_ARG1_LOW,
   SECCOMP_DATA_NR,
   SECCOMP_RET_ALLOW,
@@ -20,6 +22,7 @@ import { buildFilter } from './filter.ts';
 interface SeccompData {
   readonly arch: number;
   readonly nr: number;
+  readonly arg0?: number;
   readonly arg1: number;
 }
 
@@ -29,6 +32,7 @@ function verdict(filter: ReturnType<typeof buildFilter>, data: SeccompData): num
   const loads = new Map([
     [SECCOMP_DATA_ARCH, data.arch],
     [SECCOMP_DATA_NR, data.nr],
+    [SECCOMP_DATA_ARG0_LOW, data.arg0 ?? 0],
     [SECCOMP_DATA_ARG1_LOW, data.arg1],
   ]);
   let accumulator = 0;
@@ -71,6 +75,26 @@ for (const arch of HOST_ARCHS.values()) {
       }
       assert.equal(of(arch.ioctl, TCGETS), SECCOMP_RET_ALLOW);
       assert.equal(of(arch.ioctl, 0), SECCOMP_RET_ALLOW);
+    });
+
+    it('asks about what copies or grows memory where that is in place', () => {
+      const inPlace = buildFilter(arch, 'inplace');
+      const verdictOf = (nr: number, arg0 = 0, arg1 = 0): number =>
+        verdict(inPlace, { arch: arch.audit, nr, arg0, arg1 });
+      const SIGCHLD = 17;
+      const THREAD = CLONE_VM | 0x10000;
+      const asked = [...arch.pathCalls.keys(), arch.fstat, ...arch.execCalls];
+      const copying = [arch.clone3, arch.mremap, ...(arch.fork === undefined ? [] : [arch.fork])];
+      for (const nr of [...asked, ...copying]) {
+        assert.equal(verdictOf(nr), SECCOMP_RET_USER_NOTIF, `call ${nr}`);
+      }
+      assert.equal(verdictOf(arch.clone, SIGCHLD), SECCOMP_RET_USER_NOTIF);
+      assert.equal(verdictOf(arch.clone, THREAD), SECCOMP_RET_ALLOW);
+      assert.equal(verdictOf(arch.ioctl, 3, TEE_IOC_INVOKE), SECCOMP_RET_USER_NOTIF);
+      const others = new Set([...asked, ...copying, arch.clone, arch.ioctl]);
+      for (let nr = 0; nr < 600; nr++) {
+        if (!others.has(nr)) assert.equal(verdictOf(nr), SECCOMP_RET_ALLOW, `call ${nr}`);
+      }
     });
 
     it('leaves programs of another architecture alone', () => {

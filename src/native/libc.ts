@@ -2,7 +2,8 @@
  * The C library of the host, as far as the supervisor needs it, through koffi. Addresses are plain
  * numbers (user space ends at 2^47). A negative result means failure; `errno()` tells why.
  */
-import type { IKoffiLib } from './koffi.ts';
+import { loadKoffi } from '../host/node/koffi.ts';
+import type { IKoffiLib } from '../host/node/koffi.ts';
 
 export interface Libc {
   errno(): number;
@@ -37,13 +38,13 @@ export class NativeUnavailable extends Error {
 }
 
 /** Loads the C library. @throws NativeUnavailable without koffi or on another system than Linux. */
-export async function loadLibc(): Promise<Libc> {
+export function loadLibc(): Libc {
   if (process.platform !== 'linux') {
     throw new NativeUnavailable(`they need Linux's seccomp, this is ${process.platform}`);
   }
   let koffi: IKoffiLib;
   try {
-    koffi = (await import('koffi')).default;
+    koffi = loadKoffi();
   } catch (error) {
     throw new NativeUnavailable('the optional dependency koffi is not installed', error);
   }
@@ -69,6 +70,16 @@ export async function loadLibc(): Promise<Libc> {
     munmap: lib.func('int munmap(uint64_t, uint64_t)'),
     memcmp: lib.func('int memcmp(uint64_t, uint64_t, size_t)'),
   };
+}
+
+/** The same; undefined where it cannot be had. */
+export function libcIfAny(): Libc | undefined {
+  try {
+    return loadLibc();
+  } catch (error) {
+    if (error instanceof NativeUnavailable) return undefined;
+    throw error;
+  }
 }
 
 type VmCall = (pid: number, local: number, nl: number, remote: number, nr: number) => number;

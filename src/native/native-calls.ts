@@ -24,10 +24,10 @@ import type { Lookup } from '../linux/process/namei.ts';
 import type { Co } from '../sched/task.ts';
 import type { HostArch, PathCall } from './arch.ts';
 import type { AddFd, NativeFiles } from './native-files.ts';
-import type { VmAccess } from './native-memory.ts';
 import { boxPath } from './native-paths.ts';
 import type { NativeThread } from './native-process.ts';
 import { encodeStat, encodeStatx } from './stat-layouts.ts';
+import type { VmAccess } from './vm-access.ts';
 
 /** What a served call answers: a system call's result, or "let the host's kernel do it". */
 export type Answer = number | 'continue';

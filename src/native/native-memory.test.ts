@@ -1,22 +1,27 @@
 /** Native memory on a process that is always there: this one, through the calls made for others. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { EFAULT } from '../abi/errno.ts';
+import { EFAULT, EINVAL } from '../abi/errno.ts';
+import { QEMU_ARMV8 } from '../boards/boards.ts';
 import { Box } from '../box/box.ts';
 import { nodeHost } from '../host/node/host.ts';
 import { PAGE_SIZE, va } from '../machine/address.ts';
-import type { PinnedPages } from '../linux/mm/user-memory.ts';
+import { FOLL_EPHEMERAL } from '../linux/mm/gup-flags.ts';
+import type { GupFlags, PinnedPages } from '../linux/mm/user-memory.ts';
 import { HOST_ARCHS } from './arch.ts';
-import { loadLibc } from './libc.ts';
-import { NativeMemory, VmAccess } from './native-memory.ts';
+import { libcIfAny } from './libc.ts';
+import { NativeMemory } from './native-memory.ts';
+import { VmAccess } from './vm-access.ts';
 
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
 
-const skip = process.platform !== 'linux';
-const libc = skip ? undefined : await loadLibc().catch(() => undefined);
+/** Most of what is free is a CMA area's. */
+const SMALL = { ...QEMU_ARMV8, ramBytes: 64 << 20, cmaBytes: 32 << 20 };
+
+const libc = libcIfAny();
 
 describe('native memory', { skip: libc === undefined ? 'no koffi, or no Linux' : false }, () => {
   const { munmap, mmap } = libc!;
@@ -24,7 +29,8 @@ describe('native memory', { skip: libc === undefined ? 'no koffi, or no Linux' :
   const { kernel } = box;
   const { bus } = kernel.machine;
   const vm = new VmAccess(libc!, bus.u8, HOST_ARCHS.get(process.arch)!.kcmp);
-  const memory = new NativeMemory(vm, kernel, process.pid, new Map());
+  const options = { vm, kernel, pid: process.pid, shmFiles: new Map<number, number>() };
+  const memory = new NativeMemory(options);
   const pid = process.pid;
   after(() => memory.gone());
 
@@ -140,8 +146,53 @@ describe('native memory', { skip: libc === undefined ? 'no koffi, or no Linux' :
     assert.equal(kernel.pages.usedPages, before);
   });
 
+  it('pins frames as those of programs in the box', () => {
+    const { vmstat } = kernel.pages;
+    const at = pages(3);
+    const before = kernel.pages.pinsOutstanding;
+    const acquired = vmstat.nr_foll_pin_acquired;
+    const pinned = pin(at, 3);
+    assert.deepEqual(
+      pinned.pages.map((page) => kernel.pages.pinCount(page)),
+      [1, 1, 1],
+    );
+    assert.equal(vmstat.nr_foll_pin_acquired - acquired, 3);
+    assert.equal(kernel.pages.pinsOutstanding - before, 3);
+    pinned.unpin();
+    assert.equal(kernel.pages.pinsOutstanding, before);
+  });
+
+  it('takes frames where the program’s own pages would be, long-term ones not in CMA areas', () => {
+    const lent = new Box(nodeHost(), { supplicant: 'none', board: SMALL });
+    const [area] = lent.kernel.memory.cma;
+    const own = new NativeMemory({ ...options, vm, kernel: lent.kernel });
+    const inCma = (flags: GupFlags): number => {
+      const pinned = own.pin(va(pages(64)), 64, flags);
+      if (typeof pinned === 'number') assert.fail(`pin: ${pinned}`);
+      const end = area!.base + area!.count * PAGE_SIZE;
+      const found = pinned.pages.filter((page) => page >= area!.base && page < end).length;
+      pinned.unpin();
+      return found;
+    };
+    assert.equal(inCma({ write: true }), 64);
+    assert.equal(inCma({ write: true, longterm: true }), 0);
+    own.gone();
+  });
+
+  it('says which page is in the way, and refuses what no kernel takes', () => {
+    const at = pages(2, PROT_READ);
+    assert.equal(memory.pin(va(at), 2, { write: true }), -EFAULT);
+    const { lastCause } = kernel.trace;
+    assert.match(
+      lastCause!.text,
+      new RegExp(`0x${at.toString(16)} cannot be pinned: the mapping is not writable`),
+    );
+    assert.equal(lastCause!.object, 'pin_user_pages_fast');
+    assert.equal(memory.pin(va(pages(1)), 1, { foll: FOLL_EPHEMERAL }), -EINVAL);
+  });
+
   it('holds what it has when the address space is gone', () => {
-    const other = new NativeMemory(vm, kernel, pid, new Map());
+    const other = new NativeMemory(options);
     const at = pages(1);
     put(at, 1);
     const pinned = other.pin(va(at), 1, { write: true });

@@ -6,168 +6,90 @@
  * buffer usually lies next to its descriptor. The copy is forgotten whenever the call may have
  * slept (`invalidate`), so that a caller never sees older bytes than a real kernel could.
  */
-import { EFAULT, ENOMEM } from '../abi/errno.ts';
+import { ENOMEM } from '../abi/errno.ts';
 import { PAGE_SIZE, pa, pageStart } from '../machine/address.ts';
 import type { Pa, Va } from '../machine/address.ts';
+import { MmAccount } from '../linux/mm/account.ts';
+import { GFP_HIGHUSER_MOVABLE, GFP_USER } from '../linux/mm/gfp.ts';
+import type { Gfp } from '../linux/mm/gfp.ts';
+import { FOLL_LONGTERM, FOLL_WRITE, gupFlags } from '../linux/mm/gup-flags.ts';
+import {
+  NOT_READABLE,
+  NOT_WRITABLE,
+  OUTSIDE,
+  PFN_MAPPED,
+  UNMAPPED,
+} from '../linux/mm/gup-request.ts';
+import type { GupError } from '../linux/mm/gup-request.ts';
+import { explain } from '../linux/mm/gup.ts';
 import type { GupFlags, PinnedPages, UserMemory } from '../linux/mm/user-memory.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
-import type { Libc } from './libc.ts';
-import { NativePin, SpareBuffers } from './native-pin.ts';
-import type { Frames } from './native-pin.ts';
+import { NativePin } from './native-pin.ts';
 import { NativeVmas } from './native-vmas.ts';
 import type { NativeVma } from './native-vmas.ts';
+import { SharedPages } from './shared-pages.ts';
+import type { SharedPage, Window } from './shared-pages.ts';
+import { SCRATCH_BYTES } from './vm-access.ts';
+import type { VmAccess } from './vm-access.ts';
 
 /** End of user space: 47 bits on x86-64 and on arm64 programs that do not ask for more. */
 const TASK_SIZE = 2 ** 47 - PAGE_SIZE;
-/** include/uapi/linux/kcmp.h */
-const KCMP_VM = 1;
-const SCRATCH_BYTES = 64 * 1024;
-const MAX_IOVECS = 64;
-const IOVEC_BYTES = 16;
+const NONE: ReadonlyMap<number, SharedPage> = new Map();
 
-/** Reads and writes other processes' memory; one for all native processes of a supervisor. */
-export class VmAccess {
-  readonly libc: Libc;
-  readonly #kcmp: number;
-  /** Address of the box's RAM in this process. */
-  readonly ramAddress: number;
-  readonly ram: Uint8Array<ArrayBuffer>;
-  readonly scratch = new Uint8Array(SCRATCH_BYTES);
-  readonly spare: SpareBuffers;
-  readonly #scratchAddress: number;
-  readonly #iovecs = new DataView(new ArrayBuffer(2 * MAX_IOVECS * IOVEC_BYTES));
-  readonly #iovecAddress: number;
+/** How far a range may be pinned, and why no further. */
+interface Pinnable {
+  readonly pages: number;
+  readonly error: GupError | undefined;
+}
 
-  /** @param kcmp the system call's number */
-  constructor(libc: Libc, ram: Uint8Array<ArrayBuffer>, kcmp: number) {
-    this.libc = libc;
-    this.#kcmp = kcmp;
-    this.spare = new SpareBuffers(libc);
-    this.ram = ram;
-    this.ramAddress = libc.address(ram);
-    this.#scratchAddress = libc.address(this.scratch);
-    this.#iovecAddress = libc.address(new Uint8Array(this.#iovecs.buffer));
-  }
+/** Has pins mapped in place once the call is answered in which they were taken. */
+export interface Placement {
+  /** A registration has let go of windows' frames. */
+  letGo(memory: NativeMemory, windows: ReadonlySet<Window>): void;
+}
 
-  /** Whether two processes have one address space (KCMP_VM). */
-  isShared(pid: number, other: number): boolean {
-    return this.libc.syscall(this.#kcmp, pid, other, KCMP_VM) === 0;
-  }
-
-  /** Bytes fetched into the scratch buffer, fewer at a hole; at most its size. */
-  fetch(pid: number, at: number, length: number): number {
-    return this.#move(pid, this.#scratchAddress, at, length, false);
-  }
-
-  /** Copies into the box's RAM; bytes copied. */
-  readRam(pid: number, at: number, ramOffset: number, length: number): number {
-    return this.#move(pid, this.ramAddress + ramOffset, at, length, false);
-  }
-
-  /** Writes pieces in order; false at the first that cannot be written whole. */
-  writeEach(pid: number, writes: readonly { at: Va; data: Uint8Array }[]): boolean {
-    let used = 0;
-    let count = 0;
-    for (const { at, data } of writes) {
-      if (count === MAX_IOVECS || used + data.length > SCRATCH_BYTES) {
-        if (!this.#writeGathered(pid, count, used)) return false;
-        used = 0;
-        count = 0;
-      }
-      if (data.length > SCRATCH_BYTES) {
-        if (!this.#writeLarge(pid, at, data)) return false;
-        continue;
-      }
-      this.scratch.set(data, used);
-      this.#iovec(count, this.#scratchAddress + used, data.length);
-      this.#iovec(MAX_IOVECS + count, at, data.length);
-      used += data.length;
-      count += 1;
-    }
-    return this.#writeGathered(pid, count, used);
-  }
-
-  /** Notes a piece of RAM that goes to the process; `flush` sends what is noted. */
-  push(pid: number, at: number, ramOffset: number, length: number): void {
-    if (this.#pushed === MAX_IOVECS) this.flush(pid);
-    this.#iovec(this.#pushed, this.ramAddress + ramOffset, length);
-    this.#iovec(MAX_IOVECS + this.#pushed, at, length);
-    this.#pushed += 1;
-  }
-  #pushed = 0;
-
-  flush(pid: number): void {
-    const count = this.#pushed;
-    this.#pushed = 0;
-    const local = this.#iovecAddress;
-    const remote = local + MAX_IOVECS * IOVEC_BYTES;
-    if (count > 0) this.libc.processVmWritev(pid, local, count, remote, count);
-  }
-
-  #writeGathered(pid: number, count: number, bytes: number): boolean {
-    if (count === 0) return true;
-    const local = this.#iovecAddress;
-    const remote = local + MAX_IOVECS * IOVEC_BYTES;
-    return this.libc.processVmWritev(pid, local, count, remote, count) === bytes;
-  }
-
-  #writeLarge(pid: number, at: Va, data: Uint8Array): boolean {
-    for (let done = 0; done < data.length;) {
-      const piece = data.subarray(done, done + SCRATCH_BYTES);
-      this.scratch.set(piece);
-      if (this.#move(pid, this.#scratchAddress, at + done, piece.length, true) !== piece.length) {
-        return false;
-      }
-      done += piece.length;
-    }
-    return true;
-  }
-
-  #move(pid: number, local: number, remote: number, length: number, write: boolean): number {
-    if (length === 0) return 0;
-    this.#iovec(0, local, length);
-    this.#iovec(1, remote, length);
-    const call = write ? this.libc.processVmWritev : this.libc.processVmReadv;
-    return Math.max(0, call(pid, this.#iovecAddress, 1, this.#iovecAddress + IOVEC_BYTES, 1));
-  }
-
-  #iovec(index: number, base: number, length: number): void {
-    const at = index * IOVEC_BYTES;
-    this.#iovecs.setUint32(at, base, true);
-    this.#iovecs.setUint32(at + 4, base / 2 ** 32, true);
-    this.#iovecs.setUint32(at + 8, length, true);
-    this.#iovecs.setUint32(at + 12, 0, true);
-  }
+export interface NativeMemoryOptions {
+  readonly vm: VmAccess;
+  readonly kernel: Kernel;
+  readonly pid: number;
+  /** Files behind the shared-memory fds that were handed out, inode to device: PFN maps. */
+  readonly shmFiles: ReadonlyMap<number, number>;
+  /** Another process with the same address space: the parent of a vfork child. */
+  readonly sharer?: NativeMemory | undefined;
+  /** Registered memory is copied without. */
+  readonly placement?: Placement | undefined;
 }
 
 export class NativeMemory implements UserMemory {
+  readonly pid: number;
+  /** What is mapped in place in its address space. */
+  readonly shared: SharedPages;
+  /** What this kernel has pinned of it; what else it locks is counted by the host's. */
+  readonly account: MmAccount;
   readonly #vm: VmAccess;
   readonly #kernel: Kernel;
-  readonly #pid: number;
   readonly #vmas: NativeVmas;
-  /** Files behind the shared-memory fds that were handed out, inode to device: PFN maps. */
   readonly #shmFiles: ReadonlyMap<number, number>;
   readonly #page = new Uint8Array(PAGE_SIZE);
+  readonly #sharer: NativeMemory | undefined;
+  readonly #placement: Placement | undefined;
+  /** Taken in the call under way, to be mapped in place. */
+  #fresh: NativePin[] = [];
   #pageAt = -1;
   #alive = true;
   #mayExec = false;
   #wasReplaced = false;
-  /** Another process with the same address space: the parent of a vfork child. */
-  readonly #sharer: NativeMemory | undefined;
 
-  constructor(
-    vm: VmAccess,
-    kernel: Kernel,
-    pid: number,
-    shmFiles: ReadonlyMap<number, number>,
-    sharer?: NativeMemory,
-  ) {
+  constructor({ vm, kernel, pid, shmFiles, sharer, placement }: NativeMemoryOptions) {
+    this.pid = pid;
+    this.shared = sharer?.shared ?? new SharedPages();
+    this.account = sharer?.account ?? new MmAccount();
     this.#vm = vm;
     this.#kernel = kernel;
-    this.#pid = pid;
     this.#vmas = new NativeVmas(vm.libc, pid);
     this.#shmFiles = shmFiles;
     this.#sharer = sharer;
+    this.#placement = placement;
   }
 
   /** The system call may have slept, or a new one begins. */
@@ -186,7 +108,7 @@ export class NativeMemory implements UserMemory {
     const sharer = this.#sharer;
     // While somebody else goes on in the old address space, that is not gone.
     this.#wasReplaced =
-      sharer?.isAlive === true ? !this.#vm.isShared(this.#pid, sharer.#pid) : this.#vmas.replaced;
+      sharer?.isAlive === true ? !this.#vm.isShared(this.pid, sharer.pid) : this.#vmas.replaced;
     return this.#wasReplaced;
   }
 
@@ -195,9 +117,27 @@ export class NativeMemory implements UserMemory {
   }
 
   /** The process through which the memory is reached now. */
-  get #owner(): number | undefined {
-    if (this.#alive && !this.replaced) return this.#pid;
-    return this.#sharer === undefined ? undefined : this.#sharer.#owner;
+  get owner(): number | undefined {
+    if (this.#alive && !this.replaced) return this.pid;
+    return this.#sharer === undefined ? undefined : this.#sharer.owner;
+  }
+
+  /** The process whose threads and vfork children are all that run in the memory. */
+  get root(): number {
+    const sharer = this.#sharer;
+    return sharer?.owner === undefined ? this.pid : sharer.root;
+  }
+
+  /** Pins that wait to be mapped in place. */
+  takeFresh(): readonly NativePin[] {
+    const fresh = this.#fresh.filter(({ isHeld }) => isHeld);
+    this.#fresh = [];
+    return fresh;
+  }
+
+  /** Whether something is to be done in the program before its call is answered. */
+  get needsErrand(): boolean {
+    return this.#fresh.length > 0 || this.shared.left.size > 0;
   }
 
   /** The address space is gone: pins that are left hold what they have. */
@@ -221,7 +161,7 @@ export class NativeMemory implements UserMemory {
     }
     for (let done = 0; done < out.length;) {
       const n = Math.min(SCRATCH_BYTES, out.length - done);
-      const got = this.#vm.fetch(this.#pid, at + done, n);
+      const got = this.#vm.fetch(this.pid, at + done, n);
       out.set(this.#vm.scratch.subarray(0, got), done);
       if (got !== n) return false;
       done += n;
@@ -236,76 +176,124 @@ export class NativeMemory implements UserMemory {
   writeEach(writes: readonly { readonly at: Va; readonly data: Uint8Array }[]): boolean {
     this.invalidate();
     for (const { at, data } of writes) if (!this.accessOk(at, data.length)) return false;
-    return this.#vm.writeEach(this.#pid, writes);
+    return this.#vm.writeEach(this.pid, writes);
   }
 
+  /** What the box has put in place is the program's own memory still. */
   vmas(start: Va, end: Va): readonly NativeVma[] {
-    const found: NativeVma[] = [];
-    for (let vma = this.#vmas.find(start); vma !== undefined && vma.start < end;) {
-      found.push(vma);
-      vma = this.#vmas.find(vma.end);
+    return this.#vmas
+      .overlapping(start, end)
+      .map((vma) => (this.shared.has(vma) ? { ...vma, shared: false } : vma));
+  }
+
+  pin(start: Va, count: number, flags: GupFlags): PinnedPages | number {
+    const { call = 'pin_user_pages_fast', write = false, longterm = false } = flags;
+    const asked = (flags.foll ?? 0) | (write ? FOLL_WRITE : 0) | (longterm ? FOLL_LONGTERM : 0);
+    const foll = gupFlags(call, flags.suffix, asked, this.#kernel.pages.switches);
+    const first = pageStart(start);
+    const { pages, error } =
+      typeof foll === 'number' ? this.#pinnable(first, count, foll) : { pages: 0, error: foll };
+    if (error !== undefined) {
+      const at = first / PAGE_SIZE;
+      explain(this.#kernel, call, at, at + count, pages, error);
+      if (pages === 0) return error.errno;
+    }
+    const shared = this.#sharedPages(first, pages);
+    const isLong = typeof foll === 'number' && (foll & FOLL_LONGTERM) !== 0;
+    const frames = this.#frames(pages, shared, isLong ? GFP_USER : GFP_HIGHUSER_MOVABLE);
+    return frames === undefined ? this.#noFrames(pages) : this.#pin(first, frames, shared);
+  }
+
+  #noFrames(pages: number): number {
+    this.#kernel.trace.cause('linux', {
+      layer: 'native',
+      code: '-ENOMEM',
+      text: 'no frames for the pages of a native program',
+      object: 'box RAM',
+      requested: pages * PAGE_SIZE,
+      hint: 'give the box more RAM',
+    });
+    return -ENOMEM;
+  }
+
+  #pin(start: Va, frames: readonly Pa[], shared: ReadonlyMap<number, SharedPage>): NativePin {
+    const pin = new NativePin({
+      vm: this.#vm,
+      pages: this.#kernel.pages,
+      start,
+      frames,
+      shared,
+      owner: () => this.owner,
+      letGo: (windows) => this.#placement?.letGo(this, windows),
+    });
+    if (this.#placement !== undefined && shared.size < frames.length) this.#fresh.push(pin);
+    return pin;
+  }
+
+  /** Pages from `first` that a pin may take, and what is in the way of the rest. */
+  #pinnable(first: Va, count: number, foll: number): Pinnable {
+    const end = first + count * PAGE_SIZE;
+    if (!this.accessOk(first, count * PAGE_SIZE)) return { pages: 0, error: OUTSIDE };
+    let error: GupError | undefined;
+    let at: number = first;
+    while (at < end) {
+      const vma = this.#vmas.find(at);
+      error = vma === undefined || vma.start > at ? UNMAPPED : this.#whyNot(vma, foll);
+      if (vma === undefined || error !== undefined) break;
+      at = vma.end;
+    }
+    return { pages: (Math.min(at, end) - first) / PAGE_SIZE, error };
+  }
+
+  /** As check_vma_flags(). What files are on is not looked at. */
+  #whyNot(vma: NativeVma, foll: number): GupError | undefined {
+    if (this.#shmFiles.get(vma.inode) === vma.device) return PFN_MAPPED;
+    if ((foll & FOLL_WRITE) !== 0) return vma.writable ? undefined : NOT_WRITABLE;
+    return vma.readable ? undefined : NOT_READABLE;
+  }
+
+  /** Pages of the range that are frames of the box already, by their place in it. */
+  #sharedPages(first: Va, count: number): ReadonlyMap<number, SharedPage> {
+    if (this.shared.windows.size === 0) return NONE;
+    const found = new Map<number, SharedPage>();
+    for (const vma of this.#vmas.overlapping(first, first + count * PAGE_SIZE)) {
+      for (let at = Math.max(vma.start, first); at < vma.end; at += PAGE_SIZE) {
+        const page = this.shared.at(vma, at);
+        const index = (at - first) / PAGE_SIZE;
+        if (page === undefined || index >= count) break;
+        found.set(index, page);
+      }
     }
     return found;
   }
 
-  pin(start: Va, count: number, flags: GupFlags): PinnedPages | number {
-    const first = pageStart(start);
-    const pinnable = this.#pinnable(first, count, flags);
-    if (pinnable === 0) return -EFAULT;
-    const frames = this.#frames(pinnable);
-    if (frames === undefined) {
-      this.#kernel.trace.cause('linux', {
-        layer: 'native',
-        code: '-ENOMEM',
-        text: 'no frames for the pages of a native program',
-        object: 'box RAM',
-        requested: pinnable * PAGE_SIZE,
-        hint: 'give the box more RAM',
-      });
-      return -ENOMEM;
-    }
-    return new NativePin(this.#vm, this.#kernel, first, frames, () => this.#owner);
-  }
-
-  /** Pages from `first` that a pin may take: mapped, writable when it writes, no PFN map. */
-  #pinnable(first: Va, count: number, flags: GupFlags): number {
-    const end = first + count * PAGE_SIZE;
-    if (!this.accessOk(first, count * PAGE_SIZE)) return 0;
-    let at: number = first;
-    while (at < end) {
-      const vma = this.#vmas.find(at);
-      if (vma === undefined || vma.start > at) break;
-      if (flags.write === true ? !vma.writable : !vma.readable) break;
-      if (this.#shmFiles.get(vma.inode) === vma.device) break;
-      at = vma.end;
-    }
-    return (Math.min(at, end) - first) / PAGE_SIZE;
-  }
-
-  #frames(count: number): Frames | undefined {
+  /**
+   * A frame for each page, those that are shared already at their places. The others are where the
+   * program's own pages would be: CMA areas are open to them, unless the pin is for the long term.
+   */
+  #frames(
+    count: number,
+    shared: ReadonlyMap<number, SharedPage>,
+    gfp: Gfp,
+  ): readonly Pa[] | undefined {
     const { pages } = this.#kernel;
-    const whole = pages.allocExact(count * PAGE_SIZE);
-    if (whole !== undefined) {
-      const list = Array.from({ length: count }, (_, i) => pa(whole + i * PAGE_SIZE));
-      return { pages: list, free: () => pages.freeExact(whole, count * PAGE_SIZE) };
-    }
+    const whole = shared.size === 0 ? pages.allocExact(count * PAGE_SIZE, gfp) : undefined;
+    if (whole !== undefined)
+      return Array.from({ length: count }, (_, i) => pa(whole + i * PAGE_SIZE));
     const list: Pa[] = [];
-    const free = (): void => {
-      for (const page of list) pages.free(page, 0);
-    };
     while (list.length < count) {
-      const page = pages.alloc(0);
+      const page = shared.get(list.length)?.frame ?? pages.alloc(0, gfp);
       if (page === undefined) {
-        free();
+        for (const [i, taken] of list.entries()) if (!shared.has(i)) pages.free(taken, 0);
         return undefined;
       }
       list.push(page);
     }
-    return { pages: list, free };
+    return list;
   }
 
   #fetchPage(start: Va): boolean {
-    if (this.#vm.fetch(this.#pid, start, PAGE_SIZE) !== PAGE_SIZE) return false;
+    if (this.#vm.fetch(this.pid, start, PAGE_SIZE) !== PAGE_SIZE) return false;
     this.#page.set(this.#vm.scratch.subarray(0, PAGE_SIZE));
     this.#pageAt = start;
     return true;

@@ -2,11 +2,12 @@
  * Native processes and threads as the box's kernel sees them: rights, signals and name from /proc,
  * memory by process_vm, files in the host's kernel. One object a process (by tgid), one a thread.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import type { Cred, FileTable, ProcessInfo, TaskStruct } from '../linux/process/process.ts';
 import type { Scheduler } from '../sched/scheduler.ts';
 import type { SignalSource, Task, WaitMode } from '../sched/task.ts';
 import type { NativeMemory } from './native-memory.ts';
+import type { VmAccess } from './vm-access.ts';
 
 /** The lines of /proc/PID/status that matter, undefined when the process is gone. */
 function statusOf(pid: number): ReadonlyMap<string, string> | undefined {
@@ -33,6 +34,26 @@ export function tgidOf(tid: number): number | undefined {
 export function parentOf(pid: number): number | undefined {
   const ppid = Number(statusOf(pid)?.get('PPid') ?? 0);
   return ppid === 0 ? undefined : ppid;
+}
+
+/** The processes with a process's address space: itself, and its vfork children while they run in it. */
+export function sharersOf(pid: number, vm: VmAccess): readonly number[] {
+  const found = [pid];
+  for (const parent of found) {
+    found.push(...childrenOf(parent).filter((child) => vm.isShared(child, pid)));
+  }
+  return found;
+}
+
+/** Where the kernel tells (CONFIG_PROC_CHILDREN). */
+function childrenOf(pid: number): readonly number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((tid) =>
+      words(readFileSync(`/proc/${pid}/task/${tid}/children`, 'latin1')),
+    );
+  } catch {
+    return [];
+  }
 }
 
 const words = (text: string | undefined): number[] =>

@@ -18,8 +18,16 @@ import type { Libc } from './libc.ts';
 
 /** A VMA and the file behind it: inode and device as stat(2) has them, 0 for anonymous memory. */
 export interface NativeVma extends VmaInfo {
+  /** Where in the file it begins. */
+  readonly offset: number;
   readonly inode: number;
   readonly device: number;
+}
+
+/** The same with what only the text of /proc/PID/maps tells. */
+export interface NamedVma extends NativeVma {
+  readonly executable: boolean;
+  readonly name: string;
 }
 
 /** new_encode_dev() of include/linux/kdev_t.h */
@@ -47,7 +55,17 @@ export class NativeVmas {
       const found = this.#ask(address) ?? (this.#open() ? this.#ask(address) : undefined);
       if (found !== undefined || this.#queryable) return found;
     }
-    return this.#parse().find((vma) => vma.end > address);
+    return namedVmas(this.#pid).find((vma) => vma.end > address);
+  }
+
+  /** Those that overlap the range, in order. */
+  overlapping(start: number, end: number): readonly NativeVma[] {
+    const found: NativeVma[] = [];
+    for (let vma = this.find(start); vma !== undefined && vma.start < end;) {
+      found.push(vma);
+      vma = this.find(vma.end);
+    }
+    return found;
   }
 
   /**
@@ -93,35 +111,40 @@ export class NativeVmas {
       readable: (flags & PROCMAP_QUERY_VMA_READABLE) !== 0,
       writable: (flags & PROCMAP_QUERY_VMA_WRITABLE) !== 0,
       shared: (flags & PROCMAP_QUERY_VMA_SHARED) !== 0,
+      offset: ProcmapQuery.vmaOffset.num(view, 0),
       inode: ProcmapQuery.inode.num(view, 0),
       device: deviceNumber(ProcmapQuery.devMajor.get(view, 0), ProcmapQuery.devMinor.get(view, 0)),
     };
   }
+}
 
-  #parse(): NativeVma[] {
-    let text: string;
-    try {
-      text = readFileSync(`/proc/${this.#pid}/maps`, 'latin1');
-    } catch {
-      return [];
-    }
-    return text.split('\n').flatMap((line) => {
-      const match =
-        /^([0-9a-f]+)-([0-9a-f]+) (.)(.).(.) [0-9a-f]+ ([0-9a-f]+):([0-9a-f]+) (\d+)/.exec(line);
-      if (match === null) return [];
-      const [, start = '', end = '', r, w, s, major = '', minor = '', inode] = match;
-      return {
-        start: va(parseInt(start, 16)),
-        end: va(parseInt(end, 16)),
-        memoryType: 'normal' as const,
-        readable: r === 'r',
-        writable: w === 'w',
-        shared: s === 's',
-        inode: Number(inode),
-        device: deviceNumber(parseInt(major, 16), parseInt(minor, 16)),
-      };
-    });
+const LINE =
+  /^([0-9a-f]+)-([0-9a-f]+) (.)(.)(.)(.) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)$/gm;
+
+/** The VMAs of a process by /proc/PID/maps; none when it is gone. */
+export function namedVmas(pid: number): NamedVma[] {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/maps`, 'latin1');
+  } catch {
+    return [];
   }
+  return Array.from(text.matchAll(LINE), (match) => {
+    const [, start = '', end = '', r, w, x, s, offset = '', major = '', minor = '', inode] = match;
+    return {
+      start: va(parseInt(start, 16)),
+      end: va(parseInt(end, 16)),
+      memoryType: 'normal' as const,
+      readable: r === 'r',
+      writable: w === 'w',
+      executable: x === 'x',
+      shared: s === 's',
+      offset: parseInt(offset, 16),
+      inode: Number(inode),
+      device: deviceNumber(parseInt(major, 16), parseInt(minor, 16)),
+      name: match[11] ?? '',
+    };
+  });
 }
 
 /** The kernel does not know the query. */

@@ -1,8 +1,11 @@
 /**
- * Windows of the box's RAM that are also a file of their own: the memory behind a SHM_ALLOC fd. The
- * client maps the memfd, the box has the same pages laid over its RAM.
+ * Windows of the box's RAM that are also a file of their own: the memory behind a SHM_ALLOC fd, or
+ * registered memory that is mapped in place. The client maps the memfd, the box has the same pages
+ * laid over its RAM.
  */
 import { closeSync } from 'node:fs';
+import { PAGE_SIZE } from '../machine/address.ts';
+import type { Pa } from '../machine/address.ts';
 import type { HostArch } from './arch.ts';
 import type { Libc } from './libc.ts';
 
@@ -56,6 +59,29 @@ export class RamWindows {
     return ok;
   }
 
+  /** Lays the file from `fileOffset` on over RAM, which shows what the file holds. */
+  lay(offset: number, length: number, fd: number, fileOffset: number): boolean {
+    return this.#map(offset, length, MAP_SHARED | MAP_FIXED, fd, fileOffset);
+  }
+
+  /** RAM is private again, and zero. @throws where it cannot be: a program would see what comes there */
+  clear(offset: number, length: number): void {
+    if (this.#map(offset, length, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1)) return;
+    throw new Error(`RAM cannot be taken back from a program: errno ${this.#libc.errno()}`);
+  }
+
+  /** The same for page frames. @param base of RAM */
+  clearFrames(frames: readonly Pa[], base: number): void {
+    const sorted = frames.toSorted((a, b) => a - b);
+    for (let i = 0; i < sorted.length;) {
+      const first = sorted[i]!;
+      let n = 1;
+      while (sorted[i + n] === first + n * PAGE_SIZE) n += 1;
+      this.clear(first - base, n * PAGE_SIZE);
+      i += n;
+    }
+  }
+
   /** RAM is private again and keeps its contents. */
   restore(offset: number, length: number): void {
     const contents = this.#ram.slice(offset, offset + length);
@@ -64,8 +90,9 @@ export class RamWindows {
     }
   }
 
-  #map(offset: number, length: number, flags: number, fd: number): boolean {
-    return this.#libc.mmap(this.#address + offset, length, PROT_READ_WRITE, flags, fd, 0) >= 0;
+  #map(offset: number, length: number, flags: number, fd: number, fileOffset = 0): boolean {
+    const at = this.#address + offset;
+    return this.#libc.mmap(at, length, PROT_READ_WRITE, flags, fd, fileOffset) >= 0;
   }
 
   #fail(fd: number): number {

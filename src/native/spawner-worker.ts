@@ -14,9 +14,10 @@ import type { HostArch } from './arch.ts';
 import { buildFilter } from './filter.ts';
 import { loadLibc } from './libc.ts';
 import type { Libc } from './libc.ts';
+import { PosixSpawn } from './posix-spawn.ts';
 import type { FromWorker, SpawnRequest, ToWorker, WorkerData } from './spawner.ts';
 
-const { port, wakeFd }: WorkerData = workerData;
+const { port, wakeFd, shm }: WorkerData = workerData;
 
 function report(message: FromWorker): void {
   port.postMessage(message);
@@ -25,7 +26,7 @@ function report(message: FromWorker): void {
 
 /** Installs the filter on this thread. Root needs no PR_SET_NO_NEW_PRIVS, so setuid programs work. */
 function install(libc: Libc, arch: HostArch): FromWorker {
-  const filter = buildFilter(arch);
+  const filter = buildFilter(arch, shm);
   const fprog = new Uint8Array(SockFprog.byteLength);
   const view = new DataView(fprog.buffer);
   SockFprog.len.set(view, 0, filter.length);
@@ -49,7 +50,8 @@ function install(libc: Libc, arch: HostArch): FromWorker {
 
 function start(id: number, request: SpawnRequest): void {
   try {
-    fork(id, request);
+    if (shm === 'copy') fork(id, request);
+    else report({ kind: 'started', id, pid: new PosixSpawn(libc, arch!).spawn(request) });
   } catch (error) {
     // What Node refuses without trying: an empty name, a NUL in an argument.
     report({ kind: 'failed', id, error: error instanceof Error ? error.message : String(error) });
@@ -71,7 +73,7 @@ function fork(id: number, request: SpawnRequest): void {
 
 const arch = HOST_ARCHS.get(process.arch);
 if (arch === undefined) throw new Error(`no system call table for ${process.arch}`);
-const libc = await loadLibc();
+const libc = loadLibc();
 port.on('message', (message: ToWorker) => {
   if (message === 'close') port.close();
   else start(message.id, message.request);

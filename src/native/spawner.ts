@@ -14,6 +14,7 @@ import {
 import { HOST_ARCHS } from './arch.ts';
 import { NativeUnavailable } from './libc.ts';
 import type { Libc } from './libc.ts';
+import type { ShmMode } from './shm-mode.ts';
 
 /** A program to start; fds are this process's and become the program's 0, 1 and 2. */
 export interface SpawnRequest {
@@ -44,11 +45,13 @@ export interface WorkerData {
   readonly port: MessagePort;
   /** An eventfd (8 bytes wake its reader). */
   readonly wakeFd: number;
+  readonly shm: ShmMode;
 }
 
 /** What `poll` reports of a program, as it finds it out. */
 export interface SpawnEvents {
   readonly started: (pid: number) => void;
+  /** Not told of programs that are started while a filter asks about forks. */
   readonly ended: (exit: NativeExit) => void;
 }
 
@@ -59,13 +62,16 @@ interface Waiting {
 }
 
 export class Spawner {
+  /** What the filter is for. */
+  readonly shm: ShmMode;
   #listener: number;
   readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
 
-  private constructor(worker: Worker, port: MessagePort, listener: number) {
+  private constructor(worker: Worker, port: MessagePort, listener: number, shm: ShmMode) {
+    this.shm = shm;
     this.#worker = worker;
     this.#port = port;
     this.#listener = listener;
@@ -80,7 +86,7 @@ export class Spawner {
    * @param wakeFd written by the worker whenever `poll` has something to fetch.
    * @throws NativeUnavailable with the step that the kernel refuses.
    */
-  static async start(libc: Libc, wakeFd: number): Promise<Spawner> {
+  static async start(libc: Libc, wakeFd: number, shm: ShmMode = 'copy'): Promise<Spawner> {
     if (!HOST_ARCHS.has(process.arch)) {
       throw new NativeUnavailable(`no system call table for ${process.arch}`);
     }
@@ -89,7 +95,7 @@ export class Spawner {
     const { port1, port2 } = new MessageChannel();
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const worker = new Worker(new URL(`./spawner-worker.${extension}`, import.meta.url), {
-      workerData: { port: port2, wakeFd } satisfies WorkerData,
+      workerData: { port: port2, wakeFd, shm } satisfies WorkerData,
       transferList: [port2],
       // Programs' fds come from the socket of `serve`, not from this thread's own opens.
       trackUnmanagedFds: false,
@@ -108,7 +114,7 @@ export class Spawner {
     }
     // Wakes on the same CPU (Linux 6.6): without it calls take longer, so a refusal does not matter.
     libc.ioctl(first.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-    return new Spawner(worker, port1, first.listener);
+    return new Spawner(worker, port1, first.listener, shm);
   }
 
   /** Resolves once it runs; rejects when it could not be started (no such file, not executable). */
@@ -148,6 +154,7 @@ export class Spawner {
     const waiting = this.#waiting.get(message.id);
     if (waiting === undefined) return;
     if (message.kind === 'started') {
+      if (this.shm !== 'copy') this.#waiting.delete(message.id);
       waiting.events.started(message.pid);
       waiting.started();
       return;

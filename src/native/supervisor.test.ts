@@ -20,6 +20,8 @@ import { makedev } from '../linux/process/devices.ts';
 import { FdSockets } from './fd-passing.ts';
 import { NativeUnavailable } from './libc.ts';
 import { ProgramServer, encodeLine } from './program-server.ts';
+import { SHM_MODES } from './shm-mode.ts';
+import type { ShmMode } from './shm-mode.ts';
 import type { NativeExit } from './spawner.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -28,11 +30,11 @@ after(() => rmSync(directory, { recursive: true }));
 
 const fds = (): string[] => readdirSync('/proc/self/fd');
 
-async function supervise(): Promise<Supervisor> {
+async function supervise(shm?: ShmMode): Promise<Supervisor> {
   const host = nodeHost();
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o660 };
   const box = new Box(host, { live: true, supplicant: 'none', nodeAccess: () => owner });
-  return Supervisor.start(box.kernel, host);
+  return Supervisor.start(box.kernel, host, shm);
 }
 
 /** Why nothing can be supervised here; undefined when it can. */
@@ -112,15 +114,17 @@ const skip = (await unavailable()) ?? false;
 
 describe('the supervisor', { skip }, () => {
   it('leaves no fd behind, whatever programs held', async () => {
-    const before = fds().length;
-    const supervisor = await supervise();
-    const { exit } = await run(supervisor, '/bin/sh', '-c', 'exec 3<>/dev/tee0 4<>/dev/tee0');
-    assert.deepEqual(exit, { code: 0, signal: null });
-    await run(supervisor, '/bin/sh', '-c', 'exec 3<>/dev/tee0; sleep 5 & exit 0');
-    assert.equal(supervisor.files.open.length, 1);
-    supervisor.killAll();
-    await supervisor.close();
-    assert.equal(fds().length, before);
+    for (const shm of SHM_MODES) {
+      const before = fds().length;
+      const supervisor = await supervise(shm);
+      const { exit } = await run(supervisor, '/bin/sh', '-c', 'exec 3<>/dev/tee0 4<>/dev/tee0');
+      assert.deepEqual(exit, { code: 0, signal: null });
+      await run(supervisor, '/bin/sh', '-c', 'exec 3<>/dev/tee0; sleep 5 & exit 0');
+      assert.equal(supervisor.files.open.length, 1);
+      supervisor.killAll();
+      await supervisor.close();
+      assert.equal(fds().length, before);
+    }
   });
 
   it('tells of programs as they come and go', async () => {
@@ -134,12 +138,14 @@ describe('the supervisor', { skip }, () => {
   });
 
   it('refuses what cannot be started', async () => {
-    const supervisor = await supervise();
-    await assert.rejects(run(supervisor, '/no/such/program'), /ENOENT/);
-    await assert.rejects(run(supervisor, ''), /argument/);
-    await assert.rejects(run(supervisor, '/bin/true', 'a\0b'), /null bytes/);
-    assert.equal((await run(supervisor, '/bin/true')).exit?.code, 0);
-    await supervisor.close();
+    for (const shm of SHM_MODES) {
+      const supervisor = await supervise(shm);
+      await assert.rejects(run(supervisor, '/no/such/program'), /ENOENT/);
+      await assert.rejects(run(supervisor, ''), /argument/);
+      await assert.rejects(run(supervisor, '/bin/true', 'a\0b'), /null bytes/);
+      assert.equal((await run(supervisor, '/bin/true')).exit?.code, 0);
+      await supervisor.close();
+    }
   });
 
   it('stops the box when it fails in a program’s call, with the error', async () => {

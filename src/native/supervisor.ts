@@ -7,33 +7,30 @@ import { closeSync, readSync } from 'node:fs';
 import { pid as ownPid } from 'node:process';
 import { EINTR, EMFILE } from '../abi/errno.ts';
 import { O_CLOEXEC } from '../abi/fcntl.ts';
-import {
-  SECCOMP_IOCTL_NOTIF_ADDFD,
-  SECCOMP_IOCTL_NOTIF_ID_VALID,
-  SECCOMP_IOCTL_NOTIF_RECV,
-  SECCOMP_IOCTL_NOTIF_SEND,
-  SECCOMP_USER_NOTIF_FLAG_CONTINUE,
-  SeccompNotif,
-  SeccompNotifAddfd,
-  SeccompNotifResp,
-} from '../abi/seccomp.ts';
 import type { Host } from '../host/host.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
 import { BoxHalted } from '../sched/halt.ts';
 import { HOST_ARCHS } from './arch.ts';
 import type { HostArch } from './arch.ts';
 import { EPOLLIN, Epoll } from './epoll.ts';
+import { InPlace } from './in-place.ts';
+import type { HeldCall } from './in-place.ts';
 import { NativeUnavailable, loadLibc } from './libc.ts';
 import type { Libc } from './libc.ts';
+import { Listener } from './listener.ts';
+import type { CallId } from './listener.ts';
 import { NativeCalls } from './native-calls.ts';
 import type { Answer } from './native-calls.ts';
 import { NativeFiles } from './native-files.ts';
-import { NativeMemory, VmAccess } from './native-memory.ts';
+import { NativeMemory } from './native-memory.ts';
 import { NativeProcess, NativeThread, parentOf, tgidOf } from './native-process.ts';
 import { Pidfds } from './pidfds.ts';
+import { Reaper } from './reaper.ts';
 import { sendSignal } from './send-signal.ts';
+import type { ShmMode } from './shm-mode.ts';
 import { Spawner } from './spawner.ts';
 import type { NativeExit, SpawnRequest } from './spawner.ts';
+import { VmAccess } from './vm-access.ts';
 
 /** How often blocked calls are looked at for signals and death, milliseconds. */
 const SIGNAL_POLL_MS = 4;
@@ -42,19 +39,8 @@ const IDLE_MS = 250;
 /** Under load Node's own loop gets a turn after so many rounds. */
 const ROUNDS_PER_TURN = 1024;
 const POLLIN = 1;
-const NOTIF_ARGS = [
-  SeccompNotif.arg0,
-  SeccompNotif.arg1,
-  SeccompNotif.arg2,
-  SeccompNotif.arg3,
-  SeccompNotif.arg4,
-  SeccompNotif.arg5,
-] as const;
-
-/** A notification that has not been answered: its id as two halves. */
-export interface Notification {
-  readonly idLo: number;
-  readonly idHi: number;
+/** A call that has not been answered. */
+interface Notification extends CallId {
   readonly thread: NativeThread;
 }
 
@@ -74,12 +60,15 @@ export class Supervisor {
   /** Fds whose readiness the loop acts on; others may add theirs. */
   readonly epoll: Epoll;
   readonly #spawner: Spawner;
+  readonly #listener: Listener;
+  readonly #inPlace: InPlace | undefined;
   readonly #wakeFd: number;
   readonly #vm: VmAccess;
   readonly #calls: NativeCalls;
   readonly #threads = new Map<number, NativeThread>();
   readonly #processes = new Map<number, NativeProcess>();
   readonly #pidfds: Pidfds;
+  readonly #reaper: Reaper;
   /** Calls that sleep. */
   readonly #pending = new Map<NativeThread, Notification>();
   /** The call that each task serves, for fds that are handed out on the way. */
@@ -92,13 +81,7 @@ export class Supervisor {
   #rounds = 0;
   #lookedMs = 0;
 
-  readonly #notif = new DataView(new ArrayBuffer(128));
-  readonly #resp = new DataView(new ArrayBuffer(128));
-  readonly #addfd = new DataView(new ArrayBuffer(128));
   readonly #pollfds = new DataView(new ArrayBuffer(128));
-  readonly #notifAddress: number;
-  readonly #respAddress: number;
-  readonly #addfdAddress: number;
   readonly #pollAddress: number;
 
   private constructor(
@@ -114,21 +97,22 @@ export class Supervisor {
     this.libc = libc;
     this.arch = arch;
     this.#spawner = spawner;
+    this.#listener = new Listener(libc, () => spawner.listener);
     this.#wakeFd = wakeFd;
     this.epoll = new Epoll(libc, arch);
     this.epoll.add(wakeFd, EPOLLIN, () => this.#woken());
     this.#pidfds = new Pidfds(libc, arch, this.epoll);
+    this.#reaper = new Reaper(libc, arch, this.epoll);
     this.#vm = new VmAccess(libc, kernel.machine.bus.u8, arch.kcmp);
+    this.#inPlace =
+      spawner.shm === 'copy'
+        ? undefined
+        : new InPlace(kernel, arch, this.#vm, (tid) => this.#isHeld(tid));
     this.files = new NativeFiles(kernel, libc, arch, this.epoll);
     this.#calls = new NativeCalls(kernel, arch, this.files, this.#vm, (fd, cloexec) =>
       this.#addFd(fd, cloexec),
     );
-    const address = (view: DataView<ArrayBuffer>): number =>
-      libc.address(new Uint8Array(view.buffer));
-    this.#notifAddress = address(this.#notif);
-    this.#respAddress = address(this.#resp);
-    this.#addfdAddress = address(this.#addfd);
-    this.#pollAddress = address(this.#pollfds);
+    this.#pollAddress = libc.address(new Uint8Array(this.#pollfds.buffer));
     this.#pollfds.setInt32(0, spawner.listener, true);
     this.#pollfds.setInt16(4, POLLIN, true);
     this.#pollfds.setInt32(8, this.epoll.fd, true);
@@ -138,13 +122,13 @@ export class Supervisor {
   }
 
   /** @throws NativeUnavailable where the host's kernel, a container or a missing part forbids it. */
-  static async start(kernel: Kernel, host: Host): Promise<Supervisor> {
+  static async start(kernel: Kernel, host: Host, shm: ShmMode = 'copy'): Promise<Supervisor> {
     const arch = HOST_ARCHS.get(process.arch);
     if (arch === undefined) throw new NativeUnavailable(`no tables for ${process.arch}`);
-    const libc = await loadLibc();
+    const libc = loadLibc();
     const wakeFd = libc.syscall(arch.eventfd2, 0, O_CLOEXEC);
     try {
-      const spawner = await Spawner.start(libc, wakeFd);
+      const spawner = await Spawner.start(libc, wakeFd, shm);
       return new Supervisor(kernel, host, libc, arch, spawner, wakeFd);
     } catch (error) {
       closeSync(wakeFd);
@@ -158,19 +142,21 @@ export class Supervisor {
    */
   spawn(request: SpawnRequest, ended?: (exit: NativeExit) => void): Promise<NativeProgram> {
     const program: { pid: number; exit: NativeExit | undefined } = { pid: 0, exit: undefined };
+    const hasEnded = (exit: NativeExit): void => {
+      program.exit = exit;
+      this.#programs.delete(program.pid);
+      this.#pidsChanged();
+      ended?.(exit);
+    };
     return this.#spawner
       .spawn(request, {
         started: (pid) => {
           program.pid = pid;
           this.#programs.add(pid);
           this.#pidsChanged();
+          if (this.#inPlace !== undefined) this.#reaper.watch(pid, hasEnded);
         },
-        ended: (exit) => {
-          program.exit = exit;
-          this.#programs.delete(program.pid);
-          this.#pidsChanged();
-          ended?.(exit);
-        },
+        ended: hasEnded,
       })
       .then(() => program);
   }
@@ -221,8 +207,12 @@ export class Supervisor {
 
   async close(): Promise<void> {
     await this.#spawner.close();
-    for (const process of this.#processes.values()) process.mm.gone();
+    for (const process of this.#processes.values()) {
+      process.mm.gone();
+      this.kernel.guests.delete(process);
+    }
     this.#pidfds.close();
+    this.#reaper.close();
     this.files.close();
     closeSync(this.#wakeFd);
     closeSync(this.epoll.fd);
@@ -240,10 +230,12 @@ export class Supervisor {
     const timer = sched.nextTimerNs;
     const untilTimer =
       timer === undefined ? IDLE_MS : Math.max(0, Math.ceil((timer - sched.nowNs()) / 1e6));
-    return Math.min(untilTimer, this.#pending.size > 0 ? SIGNAL_POLL_MS : IDLE_MS);
+    const isWatching = this.#pending.size > 0 || this.#inPlace?.tracer.hasSleepers === true;
+    return Math.min(untilTimer, isWatching ? SIGNAL_POLL_MS : IDLE_MS);
   }
 
   #poll(timeoutMs: number): void {
+    if (this.#inPlace?.tracer.hasSleepers === true) this.#inPlace.tracer.letGoOfSleepers();
     const ready = this.libc.poll(this.#pollAddress, 2, timeoutMs);
     if (ready < 0) {
       this.#turnDue = this.libc.errno() === EINTR;
@@ -267,39 +259,32 @@ export class Supervisor {
     const nowMs = performance.now();
     if (nowMs - this.#lookedMs < SIGNAL_POLL_MS) return;
     this.#lookedMs = nowMs;
-    for (const { idLo, idHi, thread } of this.#pending.values()) {
-      if (!thread.killed && !this.#valid(idLo, idHi)) thread.killed = true;
+    for (const notification of this.#pending.values()) {
+      const { thread } = notification;
+      if (!thread.killed && !this.#listener.isValid(notification)) thread.killed = true;
       this.kernel.sched.interrupt(thread.task);
     }
   }
 
   #receive(): void {
-    new Uint8Array(this.#notif.buffer).fill(0);
-    const { listener } = this.#spawner;
-    if (this.libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, this.#notifAddress) < 0) return;
-    const idLo = SeccompNotif.id.lo(this.#notif, 0);
-    const idHi = SeccompNotif.id.hi(this.#notif, 0);
-    const tid = SeccompNotif.pid.get(this.#notif, 0);
-    const isExec = this.arch.execCalls.includes(SeccompNotif.nr.get(this.#notif, 0));
+    const id = this.#listener.receive();
+    if (id === undefined) return;
+    const { tid, nr } = this.#listener;
+    if (this.#inPlace?.calls.has(nr) === true) return this.#aroundShared(this.#inPlace, id, tid);
+    const isExec = this.arch.execCalls.includes(nr);
     if (isExec) this.#processes.get(tgidOf(tid) ?? 0)?.mm.execBegins();
     const thread = isExec ? undefined : this.#thread(tid);
-    if (thread === undefined) {
-      this.#send(idLo, idHi, 'continue');
-      return;
-    }
-    this.#serve({ idLo, idHi, thread });
+    if (thread === undefined) this.#listener.send(id, 'continue');
+    else this.#serve({ ...id, thread });
   }
 
   #serve(notification: Notification): void {
     const { thread } = notification;
     thread.process.mm.invalidate();
-    const nr = SeccompNotif.nr.get(this.#notif, 0);
-    const args = NOTIF_ARGS.map((field) => field.num(this.#notif, 0));
-    const call = this.#calls.begin(thread, nr, args, () =>
-      this.#valid(notification.idLo, notification.idHi),
-    );
+    const { nr, args } = this.#listener;
+    const call = this.#calls.begin(thread, nr, args, () => this.#listener.isValid(notification));
     if (call === undefined) {
-      this.#send(notification.idLo, notification.idHi, 'continue');
+      this.#listener.send(notification, 'continue');
       return;
     }
     this.#pending.set(thread, notification);
@@ -308,12 +293,12 @@ export class Supervisor {
   }
 
   #finish(notification: Notification): void {
-    const { thread, idLo, idHi } = notification;
+    const { thread } = notification;
     this.#pending.delete(thread);
     this.#byTask.delete(thread.task.id);
     // A call that the box could not finish is not answered: the programs are killed.
     if (thread.task.failed) this.#failed(thread);
-    else this.#send(idLo, idHi, thread.task.result as Answer);
+    else this.#answer(notification, thread.task.result as Answer);
     if (thread.killed) this.kernel.sched.retire(thread.task);
   }
 
@@ -324,36 +309,43 @@ export class Supervisor {
     this.kernel.sched.halt('internal error', `call of ${task.name}: ${error.message}`, error);
   }
 
-  #valid(idLo: number, idHi: number): boolean {
-    SeccompNotifResp.id.setPair(this.#resp, 0, idLo, idHi);
-    const { listener } = this.#spawner;
-    return this.libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, this.#respAddress) === 0;
+  /** Answers a call, after what is to be done in its program. */
+  #answer(notification: Notification, answer: Answer): void {
+    const { mm } = notification.thread.process;
+    const inPlace = this.#inPlace;
+    if (inPlace === undefined || !mm.needsErrand) return this.#listener.send(notification, answer);
+    inPlace.answer(mm, this.#held(notification, notification.thread.tid, answer));
   }
 
-  #send(idLo: number, idHi: number, answer: Answer): void {
-    const resp = this.#resp;
-    const failed = typeof answer === 'number' && answer < 0;
-    const continues = answer === 'continue';
-    SeccompNotifResp.id.setPair(resp, 0, idLo, idHi);
-    SeccompNotifResp.val.set(resp, 0, failed || continues ? 0n : BigInt(answer));
-    SeccompNotifResp.error.set(resp, 0, failed ? answer : 0);
-    SeccompNotifResp.flags.set(resp, 0, continues ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0);
-    this.libc.ioctl(this.#spawner.listener, SECCOMP_IOCTL_NOTIF_SEND, this.#respAddress);
+  /** Whether a thread waits for the answer to a call. */
+  #isHeld(tid: number): boolean {
+    for (const thread of this.#pending.keys()) if (thread.tid === tid) return true;
+    return false;
+  }
+
+  /** A call that is answered by whoever does something in its program first. */
+  #held(id: CallId, tid: number, answer: Answer): HeldCall {
+    return {
+      tid,
+      addFd: (hostFd) => this.#listener.addFd(id, hostFd, true),
+      answer: () => this.#listener.send(id, answer),
+      refuse: (errno) => this.#listener.send(id, errno),
+    };
+  }
+
+  /** A call of the host's kernel that concerns memory mapped in place, if its process has any. */
+  #aroundShared(inPlace: InPlace, id: CallId, tid: number): void {
+    const memory = inPlace.isIdle ? undefined : this.#processes.get(tgidOf(tid) ?? 0)?.mm;
+    const call = this.#held(id, tid, 'continue');
+    if (memory === undefined || memory.shared.isEmpty) return call.answer();
+    inPlace.around(memory, this.#listener.nr, this.#listener.args, call);
   }
 
   /** ADDFD for the call that the running task serves. */
   #addFd(hostFd: number, closeOnExec: boolean): number {
     const notification = this.#byTask.get(this.kernel.sched.running().id);
     if (notification === undefined) return -EMFILE;
-    const view = this.#addfd;
-    SeccompNotifAddfd.id.setPair(view, 0, notification.idLo, notification.idHi);
-    SeccompNotifAddfd.flags.set(view, 0, 0);
-    SeccompNotifAddfd.srcfd.set(view, 0, hostFd);
-    SeccompNotifAddfd.newfd.set(view, 0, 0);
-    SeccompNotifAddfd.newfdFlags.set(view, 0, closeOnExec ? O_CLOEXEC : 0);
-    const { listener } = this.#spawner;
-    const fd = this.libc.ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, this.#addfdAddress);
-    return fd < 0 ? -this.libc.errno() : fd;
+    return this.#listener.addFd(notification, hostFd, closeOnExec);
   }
 
   #thread(tid: number): NativeThread | undefined {
@@ -394,10 +386,18 @@ export class Supervisor {
       this.#pidfds.has(tgid) || this.#pidfds.watch(tgid, 'process', () => this.#ended(tgid));
     if (!watched) return undefined;
     const { shmFiles } = this.files;
-    const mm = new NativeMemory(this.#vm, this.kernel, tgid, shmFiles, this.#sharerOf(tgid));
+    const mm = new NativeMemory({
+      vm: this.#vm,
+      kernel: this.kernel,
+      pid: tgid,
+      shmFiles,
+      sharer: this.#sharerOf(tgid),
+      placement: this.#inPlace,
+    });
     const table = this.files.table(tgid, (fd, cloexec) => this.#addFd(fd, cloexec));
     const process = new NativeProcess(tgid, mm, table);
     this.#processes.set(tgid, process);
+    this.kernel.guests.add(process);
     this.#pidsChanged();
     return process;
   }
@@ -420,6 +420,7 @@ export class Supervisor {
   #gone(process: NativeProcess): void {
     process.mm.gone();
     this.#processes.delete(process.pid);
+    this.kernel.guests.delete(process);
     this.#pidsChanged();
     for (const thread of this.#threads.values()) {
       if (thread.process === process) this.#threadGone(thread);

@@ -35,7 +35,38 @@ export const NATIVE_SUPPORT: readonly SupportRow[] = [
     'it is a memfd: beyond its end -EINVAL becomes SIGBUS at the access; PROT_EXEC is possible',
   ),
   row('mmap of other TEE fds', 'partial', '-ENODEV where a device has -EINVAL or -ENODEV'),
-  row('TEE_IOC_SHM_REGISTER', 'partial', 'copied at each call, in and out; not mapped in place'),
+  row(
+    'TEE_IOC_SHM_REGISTER',
+    'partial',
+    'copied at each call, in and out; with --shm=inplace one memory for program and secure world',
+  ),
+  row(
+    '--shm=inplace: heap, stack, bss, data, private mappings',
+    'partial',
+    'shared mappings are copied, as is all of a program that is traced; said in the trace',
+  ),
+  row('--shm=inplace: threads, signals, munmap, mprotect, fork, vfork, exec, exit'),
+  row(
+    '--shm=inplace: sleeping threads of the program',
+    'partial',
+    'epoll_wait, semop and sigtimedwait may end with EINTR, as under a debugger that attaches',
+  ),
+  row(
+    '--shm=inplace: mremap',
+    'partial',
+    'of a mapping that is registered in part: -EFAULT, at which allocators copy',
+  ),
+  row('--shm=inplace: madvise(MADV_DONTNEED)', 'partial', 'what is registered keeps its content'),
+  row(
+    '--shm=inplace: I/O in flight (O_DIRECT, io_uring) at the moment of registration',
+    'absent',
+    'what it writes later is lost',
+  ),
+  row(
+    'pins: RLIMIT_MEMLOCK, CAP_IPC_LOCK, FOLL_LONGTERM',
+    'partial',
+    'as the profile says; what file systems mappings are of is not looked at',
+  ),
   row(
     'signals during interruptible waits',
     'partial',

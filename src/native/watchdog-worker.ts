@@ -64,7 +64,7 @@ async function timeOut(): Promise<void> {
     sendSignal(words[WATCH.pids + i]!, 'SIGKILL');
   }
   const arch = HOST_ARCHS.get(process.arch);
-  (await loadLibc()).syscall(arch?.exitGroup ?? 0, EXIT_TIMEOUT);
+  loadLibc().syscall(arch?.exitGroup ?? 0, EXIT_TIMEOUT);
 }
 
 const timer = setInterval(() => {

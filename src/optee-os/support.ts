@@ -142,8 +142,8 @@ const PTAS: readonly SupportRow[] = [
   pta(
     'attestation.pta',
     'partial',
-    'with CFG_ATTESTATION_PTA=y; memory of TAs and of the core is measured as no bytes, and no ' +
-      'TA has a header: TEE_ERROR_NOT_SUPPORTED',
+    'with CFG_ATTESTATION_PTA=y; memory of TAs and of the core is measured as no bytes, and a ' +
+      'TypeScript TA has no header: TEE_ERROR_NOT_SUPPORTED',
   ),
   pta('secstor_ta_mgmt'),
   ...['gprof', 'rtc.pta', 'PTA-SCMI', 'pta.apdu', 'pta.scp03', 'widevine.pta'].map(

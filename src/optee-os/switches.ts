@@ -68,8 +68,9 @@ export interface OpteeOsSwitches {
   readonly quirkCopiedUsageLost: boolean;
   /**
    * TEE_GetNextPersistentObject after an enumerator could not be started follows a NULL pointer,
-   * which panics the core (syscall_storage_next_enum(), ree_fs_readdir_rpc()). Without the quirk it
-   * is TEE_ERROR_ITEM_NOT_FOUND, as for one that was never started.
+   * which panics the core (syscall_storage_next_enum(), ree_fs_readdir_rpc()); in RPMB it is
+   * TEE_ERROR_GENERIC, which panics the TA (rpmb_fs_readdir()). Without the quirk it is
+   * TEE_ERROR_ITEM_NOT_FOUND, as for one that was never started.
    */
   readonly quirkNextOfFailedEnumPanics: boolean;
   /**

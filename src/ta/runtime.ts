@@ -218,7 +218,8 @@ export interface TaCryptoSyscalls {
     out: { handle: number },
   ): number;
   stateCopy(destination: number, source: number): number;
-  stateFree(handle: number): number;
+  /** Its keys are closed with it. */
+  stateFree(handle: number): MaybeCo<number>;
   /** Digests and MACs. @param iv of none so far: empty */
   hashInit(state: number, iv: Uint8Array): number;
   hashUpdate(state: number, chunk: Uint8Array): number;

@@ -9,6 +9,7 @@ import { TEE_ERROR_COMMUNICATION } from '../../src/abi/gp.ts';
 import * as abi from '../../src/abi/tee.ts';
 import type { OpteeOsConfig } from '../../src/optee-os/config.ts';
 import type { Profile } from '../../src/index.ts';
+import { without } from './quirk-case.ts';
 import type { QuirkCase } from './quirk-case.ts';
 import { MISSING_UUID } from './tas.ts';
 
@@ -77,6 +78,16 @@ async function lend(caller: Caller, fd: number): Promise<number> {
   return shm.fd;
 }
 
+/** A supplicant leaves while a client holds its memory and waits for it. */
+const supplicantLeaves = onBox(async (c, target) => {
+  const { caller, fd, opening } = await asked(c);
+  await lend(caller, fd);
+  await caller.supplRecv(fd, OFFER);
+  await caller.process.exit();
+  const client = await sofar(target, opening);
+  return [typeof client === 'string' ? client : client.ret, await place(c)];
+});
+
 export const KERNEL_QUIRKS: readonly QuirkCase[] = [
   {
     quirk: 'tee.quirkMmapOffsetIgnored',
@@ -107,6 +118,18 @@ export const KERNEL_QUIRKS: readonly QuirkCase[] = [
     }),
     on: ['ENOMEM', 1],
     off: ['ENOMEM', 0],
+  },
+  {
+    quirk: 'tee.quirkPageCountIsInt',
+    shows: 'of a buffer of 16 TiB and a page one page is registered',
+    observe: onBox(async (c, { box }) => {
+      const { caller, fd } = await c.client();
+      const length = 2 ** 44 + PAGE;
+      const shm = await caller.shmRegister(fd, await caller.map(length), length);
+      return [outcome(Math.min(0, shm.fd)), shm.size, box.kernel.pages.pinsOutstanding];
+    }),
+    on: [0, PAGE, 1],
+    off: ['ENOMEM', 2 ** 44 + PAGE, 0],
   },
   {
     quirk: 'tee.quirkSupplRecvLeaksMemrefs',
@@ -153,15 +176,17 @@ export const KERNEL_QUIRKS: readonly QuirkCase[] = [
   {
     quirk: 'optee.quirkSuppReleaseByShm',
     shows: 'a supplicant that leaves while a client holds its memory leaves the client waiting',
-    observe: onBox(async (c, target) => {
-      const { caller, fd, opening } = await asked(c);
-      await lend(caller, fd);
-      await caller.supplRecv(fd, OFFER);
-      await caller.process.exit();
-      const client = await sofar(target, opening);
-      return [typeof client === 'string' ? client : client.ret, await place(c)];
-    }),
+    observe: (profile) =>
+      // That bug would have the client wait again, for a supplicant to free the memory.
+      supplicantLeaves(without(profile, 'optee.quirkShmFreeOfClosedSupplicant')),
     on: ['sleeps', 'EBUSY'],
+    off: [TEE_ERROR_COMMUNICATION, 'free'],
+  },
+  {
+    quirk: 'optee.quirkShmFreeOfClosedSupplicant',
+    shows: 'a client whose supplicant has left waits for one that frees the memory of the first',
+    observe: (profile) => supplicantLeaves(without(profile, 'optee.quirkSuppReleaseByShm')),
+    on: ['sleeps', 'free'],
     off: [TEE_ERROR_COMMUNICATION, 'free'],
   },
   {

@@ -32,6 +32,7 @@ for (const name of KERNELS) {
 
 /** Bugs that need no kernel to be met: the tests of the part that has them show them, on and off. */
 const BESIDE: { readonly [Q in QuirkName]?: string } = {
+  'clients.quirkBnxtFailedProbe': 'src/linux/clients/tee-bnxt-fw.test.ts',
   'opteeOs.quirkCopiedUsageLost': 'src/optee-os/syscall/svc-storage-objects.test.ts',
   'opteeOs.quirkDirfileRemovedOnError': 'test/sim/power-cut.test.ts',
   'opteeOs.quirkFailedFindIsAbsence': 'src/optee-os/storage/tee-ree-fs.test.ts',

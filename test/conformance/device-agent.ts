@@ -8,13 +8,12 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import koffi from 'koffi';
 import { O_RDWR } from '../../src/abi/fcntl.ts';
-import type { IKoffiLib } from '../../src/native/koffi.ts';
+import { loadKoffi } from '../../src/host/node/koffi.ts';
 import type { AgentCall, AgentReply } from './agent-protocol.ts';
 import type { Cred } from './target.ts';
 
-const native: IKoffiLib = koffi;
+const native = loadKoffi();
 const lib = native.load(null);
 const libc = {
   open: lib.func('int open(uint64_t, int)'),

@@ -37,7 +37,7 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   sim: ['box'],
   labs: ['box', 'linux/pinners'],
-  native: ['box'],
+  native: ['box', 'host/node'],
   // The package's entries: they bring a host to a box.
   entry: ['box', 'sim', 'native', 'host/node', 'ta'],
   cli: ['box', 'sim', 'labs', 'native', 'entry', 'host/node', 'ta'],

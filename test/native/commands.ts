@@ -31,6 +31,8 @@ export const TA_TEST_CMD = {
   REE_TIME: 13,
   /** Opens a session of a TA that does not exist. */
   OPEN_MISSING: 14,
+  /** [0] memref in; [1] value inout: b = ms to wait first, a = the sum of the bytes then */
+  SUM_LATER: 15,
 } as const;
 
 export const TA_COUNTER_CMD = {

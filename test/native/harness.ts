@@ -3,7 +3,7 @@
  * programs print is compared with the `.out` file beside their source.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -160,6 +160,24 @@ export function run(program: readonly string[], options: RunOptions = {}): Promi
   const { options: own = NO_SUPPLICANT, report = false } = options;
   const quiet = report ? [] : ['-q'];
   return teebox(['run', ...quiet, '--ta', TEST_TA, ...own, '--', ...program], options);
+}
+
+const NOBODY = 65534;
+
+/**
+ * `teebox run` by somebody who is not root.
+ * @returns also who. @throws Unavailable where nobody else can read this checkout
+ */
+export async function runUnprivileged(
+  program: readonly string[],
+  options: RunOptions = {},
+): Promise<Ran & { readonly uid: number }> {
+  const isRoot = process.getuid?.() === 0;
+  const uid = isRoot ? NOBODY : (process.getuid?.() ?? NOBODY);
+  // A checkout below a private directory (mktemp -d) is out of reach for anybody else.
+  const listed = isRoot ? spawnSync('/bin/ls', [TEEBOX], { uid }).status : 0;
+  if (listed !== 0) throw new Unavailable(`uid ${uid} cannot read this checkout`);
+  return { ...(await run(program, { ...options, ...(isRoot && { uid }) })), uid };
 }
 
 /** What a program must print. */

@@ -46,6 +46,15 @@ describe('teebox mem', () => {
     assert.match(ran.stderr, /TEE_IOC_SHM_REGISTER of programs/);
   });
 
+  native('shows the CMA areas and the swap area that were asked for', async () => {
+    const memory = ['--cma', '8M,2M', '--swap', '1M'];
+    const ran = await teebox(['mem', ...memory, ...CLIENT]);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stderr, /CMA linux,cma at 0x[0-9a-f]+: 2048 pages/);
+    assert.match(ran.stderr, /CMA cma-1 at 0x[0-9a-f]+: 512 pages/);
+    assert.match(ran.stderr, /swap: 0 of 256 pages/);
+  });
+
   native('asks the box of a teebox serve', async () => {
     const socket = join(directory, 'mem.sock');
     const [node, main] = TEEBOX_COMMAND;

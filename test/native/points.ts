@@ -72,6 +72,36 @@ export const POINTS = [
     point: "only what the TA changed goes back: a client's racing writes survive",
     test: 'racing writer',
   },
+  {
+    point:
+      'pins are held against RLIMIT_MEMLOCK of the user where a profile says so, and come back',
+    test: 'memlock',
+  },
+  { point: 'whoever has CAP_IPC_LOCK is not held to it', test: 'memlock, CAP_IPC_LOCK' },
+  { point: 'a refusal says limit, use and remedy', test: 'memlock, causes' },
+  {
+    point: 'teebox mem shows whose pins there are, how long they last, and the limit',
+    test: 'memlock, teebox mem',
+  },
+  {
+    point: 'mapped in place it is seen at once, and is the program’s own memory again afterwards',
+    test: 'in place',
+  },
+  {
+    point: 'while it is mapped no write of a thread is lost, and no sleep of one disturbed',
+    test: 'in place',
+  },
+  {
+    point: 'a child has copies of what its parent has mapped in place',
+    test: 'in place, forks',
+  },
+  { point: 'static programs map in place too', test: 'in place, static program' },
+  { point: 'mapping in place needs no root', test: 'in place, without root' },
+  { point: 'in place or copied, a program sees the same', test: 'in place, as copied' },
+  {
+    point: 'what cannot be mapped in place is copied, and that is said',
+    test: 'in place, what is copied',
+  },
   // Sleeping and dying
   {
     point: 'a signal ends an interruptible wait: EINTR, or a restart with SA_RESTART',

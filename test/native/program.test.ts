@@ -1,6 +1,5 @@
 /** What passes between a native program and its shell, and programs that share a box. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'node:test';
@@ -8,17 +7,15 @@ import { TA_TEST_CMD } from './commands.ts';
 import {
   COUNTER_TA,
   TEEBOX_COMMAND,
-  Unavailable,
   checkTheme,
   directory,
   nativeTest,
   programs,
   run,
+  runUnprivileged,
   start,
   teebox,
 } from './harness.ts';
-
-const NOBODY = 65534;
 
 const lines = (...text: string[]): string => text.map((line) => `${line}\n`).join('');
 
@@ -58,14 +55,9 @@ describe('native programs and their shell', () => {
   });
 
   nativeTest('without root', async () => {
-    const isRoot = process.getuid?.() === 0;
-    const uid = isRoot ? NOBODY : (process.getuid?.() ?? NOBODY);
-    // A checkout below a private directory (mktemp -d) is out of reach for anybody else.
-    const listed = isRoot ? spawnSync('/bin/ls', [TEEBOX_COMMAND[1]], { uid }).status : 0;
-    if (listed !== 0) throw new Unavailable(`uid ${uid} cannot read this checkout`);
-    const ran = await run([programs, 'identity'], isRoot ? { uid } : {});
-    const stdout = lines(`uid ${uid}, a session works`);
-    assert.deepEqual(ran, { code: 0, stdout, stderr: '' });
+    const ran = await runUnprivileged([programs, 'identity']);
+    const stdout = lines(`uid ${ran.uid}, a session works`);
+    assert.deepEqual(ran, { code: 0, stdout, stderr: '', uid: ran.uid });
   });
 
   nativeTest('one box, two programs', async () => {

@@ -38,6 +38,11 @@ function sum(_tee: Tee, params: TEE_Params): number {
   return TEE_SUCCESS;
 }
 
+async function sumLater(tee: Tee, params: TEE_Params): Promise<number> {
+  await tee.TEE_Wait(params[1].value.b);
+  return sum(tee, params);
+}
+
 function fill(_tee: Tee, params: TEE_Params): number {
   bytesOf(params).fill(params[1].value.a);
   return TEE_SUCCESS;
@@ -125,6 +130,7 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
     },
   ],
   [TA_TEST_CMD.SUM, sum],
+  [TA_TEST_CMD.SUM_LATER, sumLater],
   [TA_TEST_CMD.FILL, fill],
   [TA_TEST_CMD.XOR, xor],
   [TA_TEST_CMD.STRIPE, stripe],

@@ -15,6 +15,7 @@ import {
   TEE_ERROR_CORRUPT_OBJECT,
   TEE_ERROR_ITEM_NOT_FOUND,
   TEE_ERROR_NOT_SUPPORTED,
+  TEE_ERROR_SECURITY,
   TEE_ERROR_SHORT_BUFFER,
   TEE_PARAM_TYPES,
   TEE_PARAM_TYPE_MEMREF_INPUT,
@@ -29,14 +30,19 @@ import {
   PTA_ATTESTATION_HASH_TA_MEMORY,
   PTA_ATTESTATION_HASH_TEE_MEMORY,
   PTA_ATTESTATION_UUID,
+  PTA_SECSTOR_TA_MGMT_BOOTSTRAP,
+  PTA_SECSTOR_TA_MGMT_UUID,
 } from '../../src/abi/pta.ts';
+import { SHDR_BOOTSTRAP_TA, Shdr } from '../../src/abi/shdr.ts';
 import { TEE_FS_HTREE_TYPE_BLOCK } from '../../src/abi/tee-fs.ts';
 import { Box } from '../../src/box/box.ts';
+import type { BoxOptions } from '../../src/box/box.ts';
 import { MemoryStore } from '../../src/host/memory-store.ts';
 import { nodeHost } from '../../src/host/node/host.ts';
 import { taImageOf } from '../../src/index.ts';
 import { reeFsOffset } from '../../src/optee-os/storage/ree-fs-layout.ts';
 import { teeUuid } from '../../src/optee-os/storage/tee-fs.ts';
+import { SIGNING_PUB_KEY, bootstrapTa } from '../../src/optee-os/testing/ta-files.ts';
 import { defineTa, memref, newParams, ref } from '../../src/ta/index.ts';
 import type { TEE_TASessionHandle } from '../../src/ta/index.ts';
 
@@ -67,10 +73,10 @@ const asker = defineTa({ uuid: ASKER }, (tee) => ({
   },
 }));
 
-function boxWith(stateStore = new MemoryStore(), seed = 1): Box {
+function boxWith(stateStore = new MemoryStore(), seed = 1, options: BoxOptions = {}): Box {
   const config = { CFG_ATTESTATION_PTA: true, CFG_ATTESTATION_PTA_KEY_SIZE: KEY_BITS };
   const tas = [taImageOf({ default: asker }, 'attestation.test.ts')];
-  return new Box(nodeHost(), { config, stateStore, tas, seed });
+  return new Box(nodeHost(), { config, stateStore, tas, seed, ...options });
 }
 
 interface Answer {
@@ -224,5 +230,62 @@ describe('attestation.pta', () => {
         assert.equal(hex32((await ask(box, command, given)).result), hex32(expected));
       });
     }
+  });
+});
+
+describe('the digest of a TA’s header', () => {
+  const FILED = '7a000000-0000-4000-8000-000000000003';
+  const HDR = PTA_ATTESTATION_GET_TA_SHDR_DIGEST;
+  const TA_FILE = bootstrapTa(FILED, 1, Uint8Array.of(1, 2, 3));
+
+  /** What tee-supplicant finds. */
+  function boxWithFile(file: Uint8Array, stateStore = new MemoryStore()): Box {
+    const taStore = new MemoryStore();
+    taStore.createFile(`${FILED}.ta`);
+    taStore.write(`${FILED}.ta`, 0, file);
+    return boxWith(stateStore, 1, { taStore, taPubKey: SIGNING_PUB_KEY });
+  }
+
+  const digestOf = async (box: Box): Promise<Answer> => {
+    const answer = await ask(box, HDR, [teeUuid(FILED), NONCE, 32 + KEY_BYTES]);
+    if (answer.result === TEE_SUCCESS) assert.ok(await isSigned(box, answer.buffers[2]!));
+    return answer;
+  };
+
+  it('is that of its file, whatever has become of the image behind it', async () => {
+    const file = TA_FILE.slice();
+    file[file.length - 1]! ^= 1;
+    for (const one of [TA_FILE, file]) {
+      using box = boxWithFile(one);
+      const { result, buffers } = await digestOf(box);
+      assert.equal(hex32(result), hex32(TEE_SUCCESS));
+      const signed = TA_FILE.subarray(Shdr.byteLength, Shdr.byteLength + 32);
+      assert.deepEqual(Buffer.from(buffers[2]!.subarray(0, 32)), Buffer.from(signed));
+    }
+  });
+
+  it('is none of a file that was signed by somebody else, or for another TA', async () => {
+    const file = TA_FILE.slice();
+    file[Shdr.byteLength]! ^= 1;
+    const other = bootstrapTa('7a000000-0000-4000-8000-000000000004', 1, Uint8Array.of(1));
+    assert.equal(Shdr.imgType.get(new DataView(other.buffer), 0), SHDR_BOOTSTRAP_TA);
+    for (const one of [file, other]) {
+      using box = boxWithFile(one);
+      assert.equal(hex32((await digestOf(box)).result), hex32(TEE_ERROR_SECURITY));
+    }
+  });
+
+  it('is of a TA in secure storage the tag of its encryption, and nobody’s bytes', async () => {
+    const stateStore = new MemoryStore();
+    using box = boxWithFile(TA_FILE, stateStore);
+    const install = PTA_SECSTOR_TA_MGMT_BOOTSTRAP;
+    const installed = await ask(box, install, [TA_FILE], [IN], PTA_SECSTOR_TA_MGMT_UUID);
+    assert.equal(installed.result, TEE_SUCCESS);
+    const { result, buffers } = await digestOf(box);
+    assert.equal(hex32(result), hex32(TEE_SUCCESS));
+    const hash = buffers[2]!.subarray(0, 32);
+    assert.ok(hash.subarray(0, 16).some((byte) => byte !== 0));
+    assert.deepEqual([...hash.subarray(16)], new Array(16).fill(0));
+    assert.equal(box.opteeOs.guest.tadb?.references, 0);
   });
 });

@@ -125,4 +125,14 @@ describe('public clients, secure storage', { skip }, () => {
     assert.match(outputs[1] ?? '', /- Object found in TA secure storage, delete it\./);
     assert.equal(outputs[2], created);
   });
+
+  it('keeps it in an eMMC as well, which the state has from the first run on', async () => {
+    const state = join(directory, 'state-with-emmc');
+    const config = ['CFG_RPMB_FS=y', 'CFG_REE_FS=n'].flatMap((one) => ['-c', one]);
+    const options = ['--state', state, '--supplicant', 'none', ...config];
+    const first = await run('secure_storage', [], '--rpmb', '128', ...options);
+    assert.match(first, /- Create and load object in the TA secure storage/);
+    const second = await run('secure_storage', [], ...options);
+    assert.match(second, /- Object found in TA secure storage, delete it\./);
+  });
 });

@@ -73,7 +73,7 @@ export function storeOf(image: Image): MemoryStore {
 export function imageIn(store: ByteStore): Image {
   const files = store.list('') ?? [];
   return new Map(
-    files.map((file) => [file, store.read(file, 0, store.stat(file)?.sizeBytes ?? 0)!]),
+    files.map((file) => [file, store.read(file, 0, store.stat(file)?.sizeBytes ?? 0)!.slice()]),
   );
 }
 

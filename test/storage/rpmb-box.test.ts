@@ -37,12 +37,15 @@ import {
   STATS_CMD_ALLOC_STATS,
   STATS_UUID,
 } from '../../src/abi/pta.ts';
+import { rpmbEmmc } from '../../src/cli/rpmb-emmc.ts';
 import { Box } from '../../src/box/box.ts';
 import type { BoxOptions } from '../../src/box/box.ts';
 import { MemoryStore } from '../../src/host/memory-store.ts';
 import { nodeHost } from '../../src/host/node/host.ts';
+import { NodeCrypto } from '../../src/host/node/crypto.ts';
 import { RPMB_IMAGE_SIZE } from '../../src/machine/emulated-rpmb.ts';
 import type { OpteeOsConfig } from '../../src/optee-os/config.ts';
+import { inspectRpmb } from '../../src/optee-os/storage/inspect-rpmb.ts';
 import {
   TEE_DATA_FLAG_ACCESS_READ,
   TEE_DATA_FLAG_ACCESS_WRITE,
@@ -259,6 +262,19 @@ describe('RPMB through the kernel', () => {
     ];
     for (const cmd of routed) assert.ok(next.sent.includes(cmd), `${cmd}`);
     assert.ok(!next.sent.includes(OPTEE_RPC_CMD_RPMB));
+  });
+
+  it('keeps an object in a state directory, on a device of any size and CID', async () => {
+    const store = new MemoryStore();
+    const cid = new Uint8Array(16).fill(0x5a);
+    const first = new Rig({ rpmb: rpmbEmmc(store, { sizeMult: 1, cid }, RPMB)!, config: RPMB });
+    assert.equal(await first.write(TEE_STORAGE_PRIVATE_RPMB), TEE_SUCCESS);
+    const next = new Rig({ rpmb: rpmbEmmc(store, undefined, RPMB)!, config: RPMB });
+    assert.deepEqual(await next.read(TEE_STORAGE_PRIVATE_RPMB), DATA);
+    const { files, key } = inspectRpmb(new NodeCrypto(), rpmbEmmc(store, undefined, RPMB)!.image)!;
+    const object = files.find(({ isObject }) => isObject);
+    assert.deepEqual([key, object?.uuid, object?.id], ['generated', UUID, ID]);
+    assert.deepEqual(object?.head?.data, DATA);
   });
 
   it('does not take a device without a key', async () => {

@@ -30,7 +30,7 @@ export const exec: Command = {
 async function handOver(path: string, argv: readonly string[]): Promise<Socket> {
   const arch = HOST_ARCHS.get(process.arch);
   if (arch === undefined) throw new NativeUnavailable(`no tables for ${process.arch}`);
-  const sockets = new FdSockets(await loadLibc(), arch);
+  const sockets = new FdSockets(loadLibc(), arch);
   try {
     const fd = sockets.connect(path);
     sockets.send(fd, encodeLine({ argv, cwd: process.cwd(), env: definedEnv() }), [0, 1, 2]);

@@ -3,22 +3,28 @@
  * and whole, so what comes out in pieces is made anew, from a copy of the input's state, when more
  * of it is needed; each time at least twice as much, so that a byte is made about twice.
  */
+import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import type { HostDigest, HostXof } from '../crypto.ts';
 
 export class NodeDigest implements HostDigest {
-  readonly #hash: Hash;
-  constructor(state: Hash) {
+  readonly #name: string;
+  #hash: Hash;
+  constructor(name: string, state = createHash(name)) {
+    this.#name = name;
     this.#hash = state;
   }
   update(data: Uint8Array): void {
     this.#hash.update(data);
   }
   copy(): HostDigest {
-    return new NodeDigest(this.#hash.copy());
+    return new NodeDigest(this.#name, this.#hash.copy());
   }
   final(): Uint8Array {
     return this.#hash.digest();
+  }
+  start(): void {
+    this.#hash = createHash(this.#name);
   }
 }
 

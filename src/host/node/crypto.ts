@@ -1,7 +1,6 @@
 /**
- * HostCrypto over node:crypto. Ciphers are streaming and unpadded, so that they keep their chaining
- * state; what they return is a fresh buffer. Keys are key objects, made once: telling that bytes are
- * none takes node:crypto longer than encrypting 32 KiB.
+ * HostCrypto over node:crypto. Keys are key objects, made once: telling that bytes are none takes
+ * node:crypto longer than encrypting 32 KiB.
  */
 import {
   createCipheriv,
@@ -12,7 +11,7 @@ import {
   hash,
   timingSafeEqual,
 } from 'node:crypto';
-import type { CipherGCM, CipherGCMTypes, DecipherGCM, KeyObject } from 'node:crypto';
+import type { CipherGCMTypes, KeyObject } from 'node:crypto';
 import type {
   HostAead,
   HostCipher,
@@ -23,11 +22,10 @@ import type {
   HostKeyOrBytes,
   HostXof,
 } from '../crypto.ts';
+import { NodeCipher, NodeGcm, chainingOf } from './crypto-cipher.ts';
+import type { GcmCipher, Transform } from './crypto-cipher.ts';
 import { LEAST_OUTPUT, NodeDigest, NodeXof } from './crypto-digest.ts';
 import { NodePublicKey } from './public-key.ts';
-
-/** Bytes of a result from which on giving its memory back pays. */
-const LEAST_RELEASED = 16 * 1024;
 
 class NodeKey implements HostKey {
   readonly kind = 'secret key';
@@ -36,51 +34,6 @@ class NodeKey implements HostKey {
   constructor(bytes: Uint8Array) {
     this.object = createSecretKey(bytes);
     this.length = bytes.length;
-  }
-}
-
-class NodeGcmEncryption implements HostAead {
-  readonly #cipher: CipherGCM;
-  constructor(cipher: CipherGCM) {
-    this.#cipher = cipher;
-  }
-  aad(data: Uint8Array): void {
-    this.#cipher.setAAD(data);
-  }
-  update(data: Uint8Array): Uint8Array {
-    return this.#cipher.update(data);
-  }
-  tag(): Uint8Array {
-    this.#cipher.final();
-    return this.#cipher.getAuthTag();
-  }
-  verify(): boolean {
-    throw new Error('an encryption has no tag to verify');
-  }
-}
-
-class NodeGcmDecryption implements HostAead {
-  readonly #cipher: DecipherGCM;
-  constructor(cipher: DecipherGCM) {
-    this.#cipher = cipher;
-  }
-  aad(data: Uint8Array): void {
-    this.#cipher.setAAD(data);
-  }
-  update(data: Uint8Array): Uint8Array {
-    return this.#cipher.update(data);
-  }
-  tag(): Uint8Array {
-    throw new Error('a decryption makes no tag');
-  }
-  verify(tag: Uint8Array): boolean {
-    this.#cipher.setAuthTag(tag);
-    try {
-      this.#cipher.final();
-      return true;
-    } catch {
-      return false;
-    }
   }
 }
 
@@ -106,7 +59,7 @@ export class NodeCrypto implements HostCrypto {
   readonly publicKey = new NodePublicKey();
 
   digest(name: string): HostDigest {
-    return new NodeDigest(createHash(name));
+    return new NodeDigest(name);
   }
 
   xof(name: string): HostXof {
@@ -126,31 +79,44 @@ export class NodeCrypto implements HostCrypto {
   }
 
   cipher(name: HostCipherName, encrypt: boolean, key: HostKeyOrBytes, iv: Uint8Array): HostCipher {
-    const full = known(NAMES[name][key.length], name, key);
-    const vector = iv.length === 0 ? null : iv;
-    const create = encrypt ? createCipheriv : createDecipheriv;
-    const cipher = create(full, keyObject(key), vector);
-    // Counter modes do not pad anyway.
-    return name.endsWith('ctr') ? cipher : cipher.setAutoPadding(false);
+    const open = (secret: HostKeyOrBytes, vector: Uint8Array): Transform => {
+      const create = encrypt ? createCipheriv : createDecipheriv;
+      const full = cipherName(name, secret);
+      const cipher = create(full, keyObject(secret), vector.length === 0 ? null : vector);
+      // Counter modes do not pad anyway.
+      return name.endsWith('ctr') ? cipher : cipher.setAutoPadding(false);
+    };
+    return new NodeCipher(open, chainingOf(name, encrypt), key, iv);
   }
 
   aesGcm(encrypt: boolean, key: HostKeyOrBytes, nonce: Uint8Array, tagLength: number): HostAead {
-    const full = known(GCM_NAMES[key.length], 'aes-gcm', key);
-    const options = { authTagLength: tagLength };
-    const secret = keyObject(key);
-    if (encrypt) return new NodeGcmEncryption(createCipheriv(full, secret, nonce, options));
-    return new NodeGcmDecryption(createDecipheriv(full, secret, nonce, options));
+    const open = (secret: HostKeyOrBytes, vector: Uint8Array, opposite: boolean): GcmCipher => {
+      const options = { authTagLength: tagLength };
+      const create = encrypt === opposite ? createDecipheriv : createCipheriv;
+      return create(gcmName(secret), keyObject(secret), vector, options);
+    };
+    return new NodeGcm(open, key, nonce);
   }
 
-  release({ buffer, byteLength }: Uint8Array): void {
-    const whole = buffer instanceof ArrayBuffer && byteLength === buffer.byteLength;
-    if (whole && byteLength >= LEAST_RELEASED) buffer.transfer(0);
+  /** Nothing is held but memory that is the collector's. */
+  forBox(): HostCrypto {
+    return this;
   }
+
+  close(): void {}
 
   timingSafeEqual(a: Uint8Array, b: Uint8Array): boolean {
     return a.length === b.length && timingSafeEqual(a, b);
   }
 }
+
+/** OpenSSL's name of a cipher. @throws RangeError for a key of a length that it does not take */
+export const cipherName = (name: HostCipherName, key: HostKeyOrBytes): string =>
+  known(NAMES[name][key.length], name, key);
+
+/** The same of AES-GCM. */
+export const gcmName = (key: HostKeyOrBytes): CipherGCMTypes =>
+  known(GCM_NAMES[key.length], 'aes-gcm', key);
 
 function known<T>(full: T | undefined, name: string, key: HostKeyOrBytes): T {
   if (full === undefined) throw new RangeError(`${name} takes no key of ${key.length} bytes`);

@@ -2,7 +2,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { Host } from '../host.ts';
 import { MemoryStore } from '../memory-store.ts';
-import { NodeCrypto } from './crypto.ts';
+import { hostCrypto } from './evp-crypto.ts';
 import { DirectoryStore } from './directory-store.ts';
 import { NodeNet } from './net.ts';
 import { RamSlabs } from './ram-slabs.ts';
@@ -19,7 +19,7 @@ export function nodeHost(): Host {
       monotonicNs: () => performance.now() * 1e6,
       realtimeNs: () => BigInt(Date.now()) * 1_000_000n,
     },
-    crypto: new NodeCrypto(),
+    crypto: hostCrypto(),
     entropy: (out) => void randomFillSync(out),
     ram: (sizeBytes) => slabs.take(sizeBytes),
     memoryStore: () => new MemoryStore(),

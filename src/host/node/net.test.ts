@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import type { HostAddress, HostEndpoint, HostSocketEvents } from '../net.ts';
 import { NodeNet } from './net.ts';
@@ -98,8 +98,9 @@ describe('streams', () => {
     assert.deepEqual(await events.until(1), ['failed ECONNREFUSED']);
   });
 
-  it('tell nothing once they are closed', async () => {
+  it('that are closed before they stand tell nothing, and do not come to stand', async () => {
     const { server, port } = await echoServer();
+    server.on('connection', () => assert.fail('a connection'));
     const net = new NodeNet();
     const events = new Recorder();
     net.connect('stream', at(port), events);
@@ -108,6 +109,50 @@ describe('streams', () => {
     assert.deepEqual(events.seen, []);
     server.close();
     await once(server, 'close');
+  });
+});
+
+describe('what a stream has sent before it was closed', () => {
+  const BYTES = 16e6;
+
+  /** Bytes that a server receives which takes nothing for a while, and then a piece at a time. */
+  async function received(silentMs: number, pieceMs: number): Promise<number> {
+    const server = createServer({ pauseOnConnect: true });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const events = new Recorder();
+    const net = new NodeNet({ lingerMs: 400 });
+    const { port } = server.address() as AddressInfo;
+    const [[peer]] = (await Promise.all([
+      once(server, 'connection'),
+      Promise.resolve(net.connect('stream', at(port), events)).then(async (socket) => {
+        await events.until(1);
+        socket.send(new Uint8Array(BYTES), () => {});
+        socket.close();
+      }),
+    ])) as unknown as [[Socket]];
+    let count = 0;
+    const ended = new Promise<void>((resolve) => peer.on('close', () => resolve()));
+    peer.on('error', () => {});
+    peer.on('data', (piece) => {
+      count += piece.length;
+      if (pieceMs === 0) return;
+      peer.pause();
+      setTimeout(() => peer.resume(), pieceMs);
+    });
+    peer.pause();
+    setTimeout(() => peer.resume(), silentMs);
+    await ended;
+    server.close();
+    return count;
+  }
+
+  it('arrives at a peer that takes its time', async () => {
+    assert.equal(await received(0, 1), BYTES);
+  });
+
+  it('is lost with a peer that takes nothing, for whom nobody waits', async () => {
+    assert.ok((await received(1200, 0)) < BYTES);
   });
 });
 
@@ -145,6 +190,38 @@ describe('datagrams', () => {
     socket.send(bytes('x'), () => {});
     assert.equal((await events.until(2))[1], 'failed ECONNREFUSED');
     socket.close();
+  });
+
+  /** Datagrams to everybody take a right that nobody here asks for. */
+  const BROADCAST: HostEndpoint = { family: 4, address: '255.255.255.255', port: 9 };
+
+  it('keep their peer when another cannot be had, however often', async () => {
+    const { server, port } = await echoDatagrams();
+    const events = new Recorder();
+    const socket = new NodeNet().connect('datagram', at(port), events);
+    await events.until(1);
+    for (const n of [2, 3]) {
+      socket.reconnect(BROADCAST);
+      assert.equal((await events.until(n))[n - 1], 'failed EACCES');
+    }
+    socket.send(bytes('x'), () => {});
+    assert.equal((await events.until(4))[3], 'data x');
+    socket.close();
+    server.close();
+  });
+
+  it('that never had a peer send nothing, and may still find one', async () => {
+    const { server, port } = await echoDatagrams();
+    const events = new Recorder();
+    const socket = new NodeNet().connect('datagram', BROADCAST, events);
+    await events.until(1);
+    await new Promise<void>((resolve) => socket.send(bytes('lost'), resolve));
+    socket.reconnect(at(port));
+    await events.until(2);
+    socket.send(bytes('x'), () => {});
+    assert.deepEqual(await events.until(3), ['failed EACCES', 'connected 127.0.0.1', 'data x']);
+    socket.close();
+    server.close();
   });
 });
 

@@ -5,8 +5,16 @@ import { lookup } from 'node:dns';
 import { Socket, isIP } from 'node:net';
 import type { HostAddress, HostEndpoint, HostNet, HostSocket, HostSocketEvents } from '../net.ts';
 
+/** How long a peer may take nothing of what was sent before a stream was closed, milliseconds. */
+const LINGER_MS = 2000;
+
 export class NodeNet implements HostNet {
   readonly #open = new Set<HostSocket>();
+  readonly #lingerMs: number;
+
+  constructor({ lingerMs = LINGER_MS } = {}) {
+    this.#lingerMs = lingerMs;
+  }
 
   resolve(host: string, family: 0 | 4 | 6, found: (addresses: readonly HostAddress[]) => void) {
     // No name has no address; Node 26 throws at one, rather than say so.
@@ -20,8 +28,10 @@ export class NodeNet implements HostNet {
 
   connect(kind: 'stream' | 'datagram', peer: HostEndpoint, events: HostSocketEvents): HostSocket {
     const closed = (socket: HostSocket): void => void this.#open.delete(socket);
-    const Kind = kind === 'stream' ? NodeStream : NodeDatagrams;
-    const socket = new Kind(peer, events, closed);
+    const socket =
+      kind === 'stream'
+        ? new NodeStream(peer, events, closed, this.#lingerMs)
+        : new NodeDatagrams(peer, events, closed);
     this.#open.add(socket);
     return socket;
   }
@@ -44,10 +54,17 @@ const codeOf = (error: Error): string => {
 class NodeStream implements HostSocket {
   readonly #socket = new Socket({ allowHalfOpen: true });
   readonly #onClose: (socket: HostSocket) => void;
+  readonly #lingerMs: number;
   #closed = false;
 
-  constructor(peer: HostEndpoint, events: HostSocketEvents, onClose: (socket: HostSocket) => void) {
+  constructor(
+    peer: HostEndpoint,
+    events: HostSocketEvents,
+    onClose: (socket: HostSocket) => void,
+    lingerMs: number,
+  ) {
     this.#onClose = onClose;
+    this.#lingerMs = lingerMs;
     const socket = this.#socket;
     const unlessClosed = (event: () => void): void => {
       if (!this.#closed) event();
@@ -89,10 +106,14 @@ class NodeStream implements HostSocket {
     this.#socket.end();
   }
 
+  /** A peer that takes nothing must not keep the process; a connection that does not stand has nothing to send. */
   close(): void {
     this.#closed = true;
     this.#onClose(this);
-    this.#socket.destroySoon();
+    const socket = this.#socket;
+    if (socket.connecting) return void socket.destroy();
+    socket.setTimeout(this.#lingerMs, () => socket.destroy());
+    socket.destroySoon();
   }
 }
 
@@ -100,7 +121,8 @@ class NodeDatagrams implements HostSocket {
   readonly #socket: DatagramSocket;
   readonly #events: HostSocketEvents;
   readonly #onClose: (socket: HostSocket) => void;
-  #peer: HostEndpoint;
+  /** Undefined while there is none yet, or another is on its way. */
+  #peer: HostEndpoint | undefined;
   #closed = false;
   /** Sends that the host has not confirmed: close() would drop them. */
   #sending = 0;
@@ -108,16 +130,16 @@ class NodeDatagrams implements HostSocket {
   constructor(peer: HostEndpoint, events: HostSocketEvents, onClose: (socket: HostSocket) => void) {
     this.#onClose = onClose;
     this.#events = events;
-    this.#peer = peer;
     const socket = createSocket(peer.family === 6 ? 'udp6' : 'udp4');
     this.#socket = socket;
-    socket.on('connect', () => this.#tell(() => events.connected(this.#local())));
     socket.on('message', (bytes) => this.#tell(() => events.data(new Uint8Array(bytes))));
     socket.on('error', (error) => this.#tell(() => events.failed(codeOf(error))));
-    socket.connect(peer.port, peer.address);
+    this.#connect(peer, (error) => events.failed(codeOf(error)));
   }
 
+  /** What is sent while there is no peer is lost, as datagrams may be. */
   send(data: Uint8Array, sent: () => void): void {
+    if (this.#peer === undefined) return void setImmediate(() => this.#tell(sent));
     this.#sending += 1;
     this.#socket.send(data.slice(), (error) => {
       this.#sending -= 1;
@@ -127,10 +149,16 @@ class NodeDatagrams implements HostSocket {
     });
   }
 
+  /** A socket whose new peer cannot be had keeps the old one. */
   reconnect(peer: HostEndpoint): void {
-    this.#peer = peer;
-    this.#socket.disconnect();
-    this.#socket.connect(peer.port, peer.address);
+    const old = this.#peer;
+    if (old !== undefined) this.#socket.disconnect();
+    this.#peer = undefined;
+    this.#connect(peer, (error) => {
+      const failed = (): void => this.#events.failed(codeOf(error));
+      if (old === undefined) failed();
+      else this.#connect(old, failed, failed);
+    });
   }
 
   pause(): void {}
@@ -144,13 +172,25 @@ class NodeDatagrams implements HostSocket {
     this.#closeWhenSent();
   }
 
+  #connect(
+    peer: HostEndpoint,
+    failed: (error: Error) => void,
+    connected = (): void => this.#events.connected(this.#local(peer)),
+  ): void {
+    this.#socket.connect(peer.port, peer.address, (...[error]: readonly unknown[]) => {
+      if (error instanceof Error) return this.#tell(() => failed(error));
+      this.#peer = peer;
+      this.#tell(connected);
+    });
+  }
+
   #closeWhenSent(): void {
     if (this.#sending === 0) this.#socket.close();
   }
 
-  #local(): HostEndpoint {
+  #local({ family }: HostEndpoint): HostEndpoint {
     const { address, port } = this.#socket.address();
-    return localOf(this.#peer.family, address, port);
+    return localOf(family, address, port);
   }
 
   #tell(event: () => void): void {

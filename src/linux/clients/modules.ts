@@ -28,7 +28,7 @@ const MODULES = {
     *load({ tee, switches, keys }, parameters) {
       const { source, rng } = parameters;
       const core = new TrustedKeys(tee.kernel, switches.maxBlobSize);
-      const ops = new TrustedTee(tee, keys.keys, core.keyType);
+      const ops = new TrustedTee(tee, keys.keys, core.keyType, switches);
       return yield* core.init([{ name: 'tee', ops }], { source, rng });
     },
   },
@@ -94,7 +94,7 @@ export class KernelClients {
   constructor(tee: TeeSubsystem, switches: ClientSwitches) {
     this.tee = tee;
     this.switches = switches;
-    this.bnxt = new TeeBnxtFw(tee);
+    this.bnxt = new TeeBnxtFw(tee, switches);
   }
 
   /** The key retention service: built in where something needs it. */

@@ -7,6 +7,17 @@ export interface ClientSwitches {
   readonly hwrngDefaultQuality: number;
   /** A generator that registers is read once for 32 bytes (6.1); later kernels leave that to the thread. */
   readonly hwrngEarlyRandomness: boolean;
+  /**
+   * Trusted keys look for a TEE that takes registered memory (6.6). Off: for any OP-TEE, so that there
+   * is a key type all the same and no key can be made: -EINVAL.
+   */
+  readonly trustedNeedsRegMem: boolean;
+  /**
+   * When the bnxt client's probe fails after it has opened its context, it closes that and goes on to
+   * point at it: firmware that is loaded then is called for through freed memory, kernel BUG. Fixed:
+   * -ENODEV, as without the TA.
+   */
+  readonly quirkBnxtFailedProbe: boolean;
   /** A blob may have 512 bytes; 1152 in kernels that are built with PowerVM's key wrapping. */
   readonly maxBlobSize: number;
 }

@@ -116,6 +116,22 @@ describe('tee_bnxt_fw', () => {
     assert.deepEqual(small.leaks(), []);
   });
 
+  it('quirkBnxtFailedProbe: goes on to use the context of a probe that failed', async () => {
+    const options = {
+      tas: [peerTa(BNXT_UUID, { invoke: () => 0, open: TEEC_ERROR_ITEM_NOT_FOUND })],
+      kernelClients: ['tee_bnxt_fw'],
+    } as const;
+    for (const profile of ['linux-6.1', 'linux-7.3'] as const) {
+      using box = boot({ ...options, profile });
+      await inKernel(box, box.kernelClients.bnxt.load());
+      assert.match(box.halted?.text ?? '', /use after free: tee_bnxt_fw/);
+    }
+    using fixed = boot({ ...options, profile: 'hardened' });
+    const { bnxt } = fixed.kernelClients;
+    assert.equal(await inKernel(fixed, bnxt.load()), -ENODEV);
+    assert.equal(await inKernel(fixed, bnxt.copyCoredump(new Uint8Array(1), 0)), -ENODEV);
+  });
+
   it('waits for its TA on the bus', async () => {
     using box = boot({ kernelClients: ['tee_bnxt_fw'] });
     assert.equal(await inKernel(box, box.kernelClients.bnxt.load()), -ENODEV);

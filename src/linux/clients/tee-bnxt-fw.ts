@@ -19,6 +19,7 @@ import type { TeeParam } from '../tee/tee-drv.ts';
 import { teeShmAllocKernelBuf } from '../tee/tee-shm-alloc.ts';
 import type { TeeShm } from '../tee/tee-shm.ts';
 import type { TeeSubsystem } from '../tee/tee-subsystem.ts';
+import type { ClientSwitches } from './switches.ts';
 import { hex, newParams, openTaSession, succeeded } from './ta-session.ts';
 import type { Outcome, TaSession } from './ta-session.ts';
 
@@ -34,13 +35,23 @@ export class TeeBnxtFw implements TeeClientDriver {
   readonly name = 'tee_bnxt_fw';
   readonly idTable = [BNXT_UUID, NIL_UUID];
   readonly #tee: TeeSubsystem;
+  readonly #switches: ClientSwitches;
   #private: Private | undefined;
+  /** pvt_data.ctx is left from a probe that failed. */
+  #dangling = false;
 
-  constructor(tee: TeeSubsystem) {
+  constructor(tee: TeeSubsystem, switches: ClientSwitches) {
     this.#tee = tee;
+    this.#switches = switches;
   }
 
   *probe(device: TeeClientDevice): Co<number> {
+    const rc = yield* this.#probe(device);
+    this.#dangling = rc !== 0 && this.#switches.quirkBnxtFailedProbe;
+    return rc;
+  }
+
+  *#probe(device: TeeClientDevice): Co<number> {
     const isOptee = ({ implId }: { implId: number }): boolean => implId === TEE_IMPL_ID_OPTEE;
     const session = yield* openTaSession(this.#tee, device, TEE_IOCTL_LOGIN_PUBLIC, isOptee);
     if (typeof session === 'number') return session;
@@ -69,7 +80,7 @@ export class TeeBnxtFw implements TeeClientDriver {
 
   /** tee_bnxt_fw_load(): 0, -ENODEV without the TA, -EINVAL whatever the TEE answers. */
   *load(): Co<number> {
-    if (this.#private === undefined) return -ENODEV;
+    if (this.#private === undefined) return this.#absent();
     const { session } = this.#private;
     const outcome = yield* session.invoke(TA_CMD_BNXT_FASTBOOT, newParams());
     return succeeded(outcome) ? 0 : failed(session, 'FASTBOOT', outcome);
@@ -81,7 +92,7 @@ export class TeeBnxtFw implements TeeClientDriver {
    * @returns as `load`. Pieces before one that fails are copied.
    */
   *copyCoredump(out: Uint8Array, offset: number): Co<number> {
-    if (this.#private === undefined) return -ENODEV;
+    if (this.#private === undefined) return this.#absent();
     const { session, shm } = this.#private;
     const params = newParams();
     const [dump, range] = [params[0]!, params[1]!];
@@ -100,6 +111,13 @@ export class TeeBnxtFw implements TeeClientDriver {
       done += bytes;
     }
     return 0;
+  }
+
+  #absent(): number {
+    if (!this.#dangling) return -ENODEV;
+    return this.#tee.kernel.bug(
+      'use after free: tee_bnxt_fw calls through the context of a probe that failed',
+    );
   }
 
   #pieceOf(dump: TeeParam, left: number): number {

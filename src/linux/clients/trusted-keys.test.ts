@@ -101,16 +101,18 @@ for (const profile of profiles) {
       assert.equal(await keys.keyctl(KEYCTL_UPDATE, serial, 8, 6), -EFAULT);
     });
 
-    it('an unlinked key is gone with its page, a revoked one is refused', async () => {
+    it('an unlinked key is gone with its slab, a revoked one is refused', async () => {
       using box = bootTrusted({ profile });
       const keys = user(box);
       const serial = await keys.add('kmk', 'new 32');
       const used = box.kernel.pages.usedPages;
+      assert.equal(box.kernel.map.slab.objects, 1);
       assert.equal(await keys.keyctl(KEYCTL_REVOKE, serial), 0);
       assert.equal(await keys.read(serial), -EKEYREVOKED);
       assert.equal(await keys.describe(serial), -EKEYREVOKED);
       assert.equal(await keys.keyctl(KEYCTL_UNLINK, serial, SESSION), 0);
-      assert.equal(box.kernel.pages.usedPages, used - 1);
+      assert.equal(box.kernel.map.slab.objects, 0);
+      assert.equal(used - box.kernel.pages.usedPages, 4, 'a slab of kmalloc-1024');
       assert.equal(await keys.read(serial), -ENOKEY);
       assert.equal(await keys.keyctl(KEYCTL_UNLINK, serial, SESSION), -ENOKEY);
       const other = await keys.add('kmk', 'new 32', { ring: KEY_SPEC_PROCESS_KEYRING });
@@ -271,6 +273,35 @@ describe('the TEE behind trusted keys', () => {
     assert.equal(box.opteeOs.usage().registeredShm, before);
   });
 
+  it('is given a page of kmalloc(), with the other keys that lie on it', async () => {
+    const linux = PROFILES['linux-7.3'];
+    for (const [kernelRegistration, warned] of [
+      ['iov_iter', 0],
+      ['iov_iter-referenced', 1],
+    ] as const) {
+      const profile = { ...linux, tee: { ...linux.tee, kernelRegistration } };
+      using box = bootTrusted({ profile, trace: 'worlds' });
+      const { slab } = box.kernel.map;
+      const pages: number[] = [];
+      box.trace.addSink((event) => {
+        if (event.name !== 'shm.alloc') return;
+        if ((event as TraceEvent<'shm.alloc'>).args.how !== 'register') return;
+        const shm = [...box.tee.registered].find(({ pages: [page] }) => slab.isFrozen(page!));
+        if (shm !== undefined) pages.push(...shm.pages);
+      });
+      const keys = user(box);
+      const blobs: unknown[] = [];
+      for (const name of ['a', 'b', 'c', 'd']) {
+        blobs.push(await keys.read(await keys.add(name, 'new 32')));
+      }
+      assert.equal(new Set(blobs).size, 4);
+      // Each is random bytes and sealed; four objects of 1024 bytes have a page.
+      assert.deepEqual([pages.length, new Set(pages).size], [8, 1]);
+      const get = /WARNING: at include\/linux\/mm\.h get_page/g;
+      assert.equal(errors(box).match(get)?.length ?? 0, warned, 'the first time only');
+    }
+  });
+
   it('is left again when the key type is taken', async () => {
     using box = boot({ tas: [TRUSTED_KEYS_TA] });
     const { keys } = box.kernelClients.keys;
@@ -312,6 +343,17 @@ describe('the TEE behind trusted keys', () => {
     assert.equal(await user(box).add('kmk', 'new 32'), -ENODEV);
     assert.deepEqual(box.leaks(), []);
     assert.doesNotMatch(errors(box), /trusted-key-tee: probe/, 'the driver does not want it');
+  });
+
+  it('is taken without registered memory in 6.1, and then no key can be made', async () => {
+    using box = bootTrusted({ profile: 'linux-6.1', config: { CFG_CORE_DYN_SHM: false } });
+    const keys = user(box);
+    assert.equal(await keys.add('kmk', 'new 32'), -EINVAL);
+    assert.match(errors(box), /trusted-key-tee optee-ta-f04a.*: key shm register failed\n/);
+    assert.equal(await keys.add('kmk', 'load 00'), -EINVAL);
+    assert.match(errors(box), /trusted-key-tee optee-ta-f04a.*: shm register failed\n/);
+    await keys.exit(box);
+    assert.deepEqual(box.leaks(), []);
   });
 
   it('is refused when it refuses the session', () => {

@@ -7,6 +7,7 @@ import {
   EDQUOT,
   EFAULT,
   EINVAL,
+  EIO,
   EKEYREVOKED,
   ENODEV,
   ENOENT,
@@ -42,6 +43,7 @@ import {
   KEY_USR_ALL,
 } from '../../abi/keyctl.ts';
 import { KeyUser } from '../clients/testing/rig.ts';
+import { WaitQueue } from '../../sched/wait.ts';
 import { makeKernel } from '../process/testing/make-kernel.ts';
 import type { Kernel } from '../process/kernel.ts';
 import { Program } from '../process/program.ts';
@@ -256,6 +258,32 @@ describe('bad calls', () => {
     assert.equal(await one.keyctl(999), -EOPNOTSUPP);
     assert.equal(await one.keyctl(KEYCTL_DESCRIBE, key, 8, 100), -EFAULT);
     assert.equal(await one.keyctl(KEYCTL_UPDATE, key, 8, 1), -EFAULT);
+  });
+
+  it('get errors while the key is being made, which only a look at it does not', async () => {
+    const { kernel, service, user } = boot();
+    const queue = new WaitQueue(kernel.sched, 'maker');
+    let serial = 0;
+    const slow: KeyType = {
+      ...plain,
+      name: 'slow',
+      *instantiate(key) {
+        ({ serial } = key);
+        yield* queue.wait('uninterruptible');
+        key.payload = Uint8Array.of(1);
+        return 0;
+      },
+    };
+    service.keys.registerType(slow);
+    const [maker, other] = [user(), user()];
+    const making = maker.add('k', 'x', { type: 'slow' });
+    await new Promise(setImmediate);
+    assert.match(String(await other.describe(serial)), /^slow;/);
+    assert.equal(await other.keyctl(KEYCTL_UPDATE, serial, 0, 0), -EIO);
+    assert.equal(await other.keyctl(KEYCTL_REVOKE, serial), -EIO);
+    assert.equal(await other.read(serial), -ENOKEY);
+    queue.wakeAll();
+    assert.equal(await making, serial);
   });
 
   it('without a key service are unknown', async () => {

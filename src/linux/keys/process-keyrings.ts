@@ -4,7 +4,7 @@
  * Upstream counterpart: security/keys/process_keys.c. Left out: request-key's special keyrings,
  * session keyrings with names, persistent keyrings.
  */
-import { EINVAL, ENOKEY } from '../../abi/errno.ts';
+import { EINVAL, EIO, ENOKEY } from '../../abi/errno.ts';
 import {
   KEY_POS_ALL,
   KEY_POS_SETATTR,
@@ -42,7 +42,7 @@ export interface Lookup {
   readonly create?: boolean;
   /** KEY_LOOKUP_PARTIAL: keys that nothing has filled yet are found too. */
   readonly partial?: boolean;
-  /** KEY_OTH_*; `unlink` and `defer` skip the checks. */
+  /** KEY_OTH_*; `unlink` skips all checks, `defer` all but whether the key is made. */
   readonly need: number | 'unlink' | 'defer';
 }
 
@@ -71,7 +71,7 @@ export class ProcessKeyrings {
 
   /**
    * lookup_user_key(): a key by serial number or KEY_SPEC_*, with a reference for the caller.
-   * @returns or -ENOKEY, -EINVAL, -EKEYREVOKED, -EACCES.
+   * @returns or -ENOKEY, -EINVAL, -EKEYREVOKED, -EACCES, -EIO for a key that is being made.
    */
   lookup(thread: Thread, id: number, how: Lookup): KeyRef | number {
     const ref = this.#find(thread, id, how.create ?? false);
@@ -119,12 +119,12 @@ export class ProcessKeyrings {
   }
 
   #check(thread: Thread, ref: KeyRef, { partial = false, need }: Lookup): number {
-    if (need === 'unlink' || need === 'defer') return 0;
+    if (need === 'unlink') return 0;
     const { key } = ref;
-    const bad = key.validate();
+    const bad = need === 'defer' ? 0 : key.validate();
     if (bad !== 0) return bad;
-    if (!partial && !key.instantiated) return -ENOKEY;
-    return keyPermission(ref, thread.process.cred, need);
+    if (!partial && !key.instantiated && !key.dead) return -EIO;
+    return need === 'defer' ? 0 : keyPermission(ref, thread.process.cred, need);
   }
 
   #find(thread: Thread, id: number, create: boolean): KeyRef | number {

@@ -25,6 +25,22 @@ function make() {
 }
 
 describe('user_struct->locked_vm', () => {
+  it('tells the trace how full it is, and of what limit, also when it empties', () => {
+    const { accounts, trace } = make();
+    trace.setLevel('worlds');
+    accounts.uncharge(accounts.charge(who(1000, 10), 6)!);
+    const pools = [...trace.events()].filter(({ name }) => name === 'pool');
+    assert.deepEqual(
+      pools.map(({ args }) => args),
+      [6, 0].map((used) => ({
+        name: 'locked_vm of user 1000',
+        used,
+        limit: 10,
+        unit: 'pages',
+      })),
+    );
+  });
+
   it('is one for all processes of a user, and not for another user', () => {
     const { accounts } = make();
     const [a, b, other] = [who(1000, 10), who(1000, 10), who(1001, 10)];
@@ -55,6 +71,16 @@ describe('user_struct->locked_vm', () => {
     assert.ok(accounts.charge(low, 2) !== undefined);
     assert.ok(accounts.charge(who(1000, 3), 1) !== undefined);
     assert.ok(accounts.charge(who(1000, Infinity), 1_000_000) !== undefined);
+  });
+
+  it('does not hold against a limit what counts already', () => {
+    const { accounts } = make();
+    assert.ok(accounts.charge(who(1000, 4), 4) !== undefined);
+    const nothing = accounts.charge(who(1000, 2), 0);
+    assert.ok(nothing !== undefined);
+    accounts.uncharge(nothing);
+    assert.equal(accounts.pages(1000), 4);
+    assert.throws(() => accounts.uncharge({ ...nothing, pages: 5 }), /given back more/);
   });
 
   it('CAP_IPC_LOCK: the user is not charged, the address space is', () => {

@@ -43,6 +43,8 @@ export class PinAccounts {
   /** user_struct->locked_vm by uid. */
   readonly #lockedVm = new Map<number, number>();
   readonly #highest = new Map<number, number>();
+  /** RLIMIT_MEMLOCK of who was last charged, bytes. */
+  readonly #limits = new Map<number, number>();
 
   constructor(trace: Trace) {
     this.#trace = trace;
@@ -64,7 +66,8 @@ export class PinAccounts {
   }
 
   /**
-   * io_account_mem(): charges the user, and tells the address space.
+   * io_account_mem(): charges the user, and tells the address space. Pages that count already are
+   * charged to nobody, and held against no limit.
    * @param accounted whether the user is charged; io_uring decides when the ring is made
    * @returns undefined, with a cause, when the user would exceed the caller's RLIMIT_MEMLOCK: -ENOMEM
    */
@@ -81,12 +84,13 @@ export class PinAccounts {
     if (mm !== undefined) mm.pinnedVm -= pages;
     if (uid === undefined) return;
     const left = this.pages(uid) - pages;
+    if (left < 0) throw new Error(`user ${uid} is given back more than it was charged`);
     if (left > 0) this.#lockedVm.set(uid, left);
     else this.#lockedVm.delete(uid);
-    this.#report(uid, left, undefined);
+    this.#report(uid, left);
   }
 
-  /** __account_locked_vm(): of one address space, not of the user; 0 or -ENOMEM with a cause. */
+  /** __account_locked_vm(): of one address space, not of the user. False, with a cause: -ENOMEM. */
   accountLockedVm(who: Pinner, account: MmAccount, pages: number): boolean {
     const { memlock } = who.rlimits;
     if (pages > 0 && isAccounted(who) && account.lockedVm + pages > limitPages(memlock)) {
@@ -98,20 +102,22 @@ export class PinAccounts {
   }
 
   #add(uid: number, pages: number, memlock: number): boolean {
+    if (pages === 0) return true;
     const total = this.pages(uid) + pages;
     if (total > limitPages(memlock)) {
       this.#refuse(`user ${uid}`, this.pages(uid), pages, memlock);
       return false;
     }
-    if (pages > 0) this.#lockedVm.set(uid, total);
+    this.#lockedVm.set(uid, total);
     this.#highest.set(uid, Math.max(total, this.highest(uid)));
-    this.#report(uid, total, memlock);
+    this.#limits.set(uid, memlock);
+    this.#report(uid, total);
     return true;
   }
 
-  #report(uid: number, used: number, memlock: number | undefined): void {
+  #report(uid: number, used: number): void {
     if (!this.#trace.worlds) return;
-    const limit = limitPages(memlock ?? Infinity);
+    const limit = limitPages(this.#limits.get(uid) ?? Infinity);
     const name = `locked_vm of user ${uid}`;
     this.#trace.emit('linux', 'pool', { name, used, limit, unit: 'pages' });
   }
@@ -130,7 +136,8 @@ export class PinAccounts {
   }
 }
 
-const limitPages = (memlock: number): number => Math.floor(memlock / PAGE_SIZE);
+/** RLIMIT_MEMLOCK in whole pages. */
+export const limitPages = (memlock: number): number => Math.floor(memlock / PAGE_SIZE);
 
 /**
  * io_buffer_account_pin(): what pinned pages count: small folios one each time, large ones as a whole

@@ -6,7 +6,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { PROT_NONE, PROT_READ, PROT_WRITE } from '../../abi/fcntl.ts';
+import { EINVAL, ENOMEM } from '../../abi/errno.ts';
+import {
+  MADV_DODUMP,
+  MADV_DOFORK,
+  MADV_DONTFORK,
+  MADV_DONTNEED,
+  MADV_KEEPONFORK,
+  MADV_PAGEOUT,
+  MADV_WIPEONFORK,
+  PROT_NONE,
+  PROT_READ,
+  PROT_WRITE,
+} from '../../abi/fcntl.ts';
 import { PAGE_SIZE, va } from '../../machine/address.ts';
 import type { AddressSpace } from './address-space.ts';
 import { makeMemory } from './testing/memory.ts';
@@ -23,9 +35,34 @@ interface Cell {
 }
 
 interface MappedPage {
-  readonly cell: Cell;
+  cell: Cell;
   prot: number;
+  /** What madvise() said of fork. */
+  advice: 'copy' | 'keep' | 'wipe' | 'keep and wipe';
 }
+
+/** What advice makes of a page. */
+const ADVICE: ReadonlyMap<number, (page: MappedPage) => void> = new Map<
+  number,
+  (page: MappedPage) => void
+>([
+  [MADV_DODUMP, () => {}],
+  [MADV_PAGEOUT, () => {}],
+  [
+    MADV_DONTNEED,
+    (page) => {
+      if (!page.cell.shared) page.cell = newCell(false);
+    },
+  ],
+  [MADV_DONTFORK, (page) => void (page.advice = wipes(page) ? 'keep and wipe' : 'keep')],
+  [MADV_DOFORK, (page) => void (page.advice = wipes(page) ? 'wipe' : 'copy')],
+  [MADV_WIPEONFORK, (page) => void (page.advice = keeps(page) ? 'keep and wipe' : 'wipe')],
+  [MADV_KEEPONFORK, (page) => void (page.advice = keeps(page) ? 'keep' : 'copy')],
+]);
+
+const keeps = ({ advice }: MappedPage): boolean => advice.startsWith('keep');
+const wipes = ({ advice }: MappedPage): boolean => advice.endsWith('wipe');
+const newCell = (shared: boolean): Cell => ({ bytes: new Uint8Array(PAGE_SIZE), shared });
 
 interface ModelProcess {
   readonly space: AddressSpace;
@@ -43,12 +80,13 @@ const rangeArb = fc.record({
 });
 const opArb = fc.record({
   kind: fc.constantFrom(
-    ...(['mmap', 'munmap', 'mprotect', 'fork', 'exit'] as const),
+    ...(['mmap', 'munmap', 'mprotect', 'madvise', 'madvise', 'fork', 'exit'] as const),
     ...(['write', 'write', 'write', 'read', 'read', 'pin', 'unpin', 'device'] as const),
   ),
   who: fc.nat(),
   range: rangeArb,
   prot: fc.constantFrom(...PROTS, PROTS[2], PROTS[2]),
+  advice: fc.constantFrom(...ADVICE.keys()),
   shared: fc.boolean(),
   populate: fc.boolean(),
   offset: fc.nat({ max: PAGE_SIZE - 1 }),
@@ -84,7 +122,7 @@ class Model {
     const request = { at, length, prot, shared, populate, fixed: 'replace' as const };
     assert.equal(space.mmap(request), at);
     for (const page of pagesOf(range)) {
-      pages.set(page, { cell: { bytes: new Uint8Array(PAGE_SIZE), shared }, prot });
+      pages.set(page, { cell: newCell(shared), prot, advice: 'copy' });
     }
   }
 
@@ -102,6 +140,22 @@ class Model {
       if (mapped === undefined) break;
       mapped.prot = prot;
     }
+  }
+
+  /** Holes are passed over, and -ENOMEM in the end; a mapping that refuses ends it. */
+  madvise({ space, pages }: ModelProcess, { range, advice }: Op): void {
+    const length = range.count * PAGE_SIZE;
+    const result = space.madvise(AT + range.first * PAGE_SIZE, length, advice);
+    let expected = 0;
+    for (const number of pagesOf(range)) {
+      const page = pages.get(number);
+      if (page === undefined) expected = -ENOMEM;
+      else if (advice === MADV_WIPEONFORK && page.cell.shared) {
+        expected = -EINVAL;
+        break;
+      } else ADVICE.get(advice)!(page);
+    }
+    assert.equal(result, expected);
   }
 
   write({ space, pages }: ModelProcess, { range, offset, length, value }: Op): void {
@@ -136,9 +190,11 @@ class Model {
     const space = parent.space.fork();
     assert.ok(space !== undefined);
     const pages = new Map<number, MappedPage>();
-    for (const [page, { cell, prot }] of parent.pages) {
-      const own = cell.shared ? cell : { bytes: cell.bytes.slice(), shared: false };
-      pages.set(page, { cell: own, prot });
+    for (const [number, page] of parent.pages) {
+      if (keeps(page)) continue;
+      const { cell } = page;
+      const own = { bytes: cell.bytes.slice(), shared: false };
+      pages.set(number, { ...page, cell: wipes(page) ? newCell(false) : cell.shared ? cell : own });
     }
     this.#processes.push({ space, pages });
   }
@@ -179,6 +235,25 @@ class Model {
     }
   }
 
+  /** VMAs cover what is mapped, in order, none of them empty, and none that could be one with the next. */
+  checkVmas(): void {
+    for (const { space, pages } of this.#processes) {
+      const vmas = [...space.mm.vmas].reverse();
+      for (const [n, vma] of vmas.entries()) {
+        const next = vmas[n + 1];
+        assert.ok(vma.start < vma.end && (next === undefined || vma.end <= next.start));
+        assert.ok(next === undefined || !vma.mergesWith(next), 'two that could be one');
+      }
+      const mapped = vmas.flatMap(({ firstPage, endPage }) =>
+        pagesOf({ first: firstPage - AT / PAGE_SIZE, count: endPage - firstPage }),
+      );
+      assert.deepEqual(
+        mapped,
+        [...pages.keys()].sort((a, b) => a - b),
+      );
+    }
+  }
+
   /** Every pinned page still shows what its cell holds. */
   checkPins(): void {
     for (const { pin, cells } of this.#pins) {
@@ -207,6 +282,7 @@ describe('address spaces', () => {
         for (const op of ops) {
           model.run(op);
           model.checkPins();
+          model.checkVmas();
         }
         model.end();
         const { pages } = model.box;

@@ -42,6 +42,18 @@ describe('user copies', () => {
   );
 
   it(
+    'of nothing succeed anywhere, and bring no page',
+    leakFree((_, space) => {
+      mapAt(space, 1);
+      for (const at of [AT, AT + PAGE_SIZE, 2 ** 63]) {
+        assert.equal(space.read(va(at), bytes()), true);
+        assert.equal(space.write(va(at), bytes()), true);
+      }
+      assert.equal(space.mm.rss, 0);
+    }),
+  );
+
+  it(
     'end at TASK_SIZE, however long they say they are',
     leakFree((_, space) => {
       const { taskSize } = space.mm.arch;

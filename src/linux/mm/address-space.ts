@@ -21,6 +21,8 @@ import { MmStruct } from './mm-struct.ts';
 import { mmap, munmap } from './mmap.ts';
 import type { MapRequest } from './mmap.ts';
 import { mprotect } from './mprotect.ts';
+import { mremap } from './mremap.ts';
+import type { RemapRequest } from './mremap.ts';
 import { msync } from './msync.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import { PTE_USER, PTE_WRITE, pteOffset } from './page-table.ts';
@@ -77,6 +79,11 @@ export class AddressSpace implements UserMemory {
     return mprotect(this.mm, start, length, prot);
   }
 
+  /** mremap(): the new address or a negative errno. */
+  mremap(request: RemapRequest): number {
+    return mremap(this.mm, request);
+  }
+
   /** msync(): 0, -EINVAL, -ENOMEM or what writing brought. @param flags MS_* */
   msync(start: number, length: number, flags: number): number {
     return msync(this.mm, start, length, flags);
@@ -130,6 +137,7 @@ export class AddressSpace implements UserMemory {
 
   read(at: Va, out: Uint8Array): boolean {
     const { length } = out;
+    if (length === 0) return true;
     const index = this.load(at, length, 'read');
     if (index < 0) {
       return index === FAULT ? this.#refused(at, length, 'read') : this.#readPages(at, out);
@@ -140,6 +148,7 @@ export class AddressSpace implements UserMemory {
 
   write(at: Va, data: Uint8Array): boolean {
     const { length } = data;
+    if (length === 0) return true;
     const index = this.load(at, length, 'write');
     if (index < 0) {
       return index === FAULT ? this.#refused(at, length, 'write') : this.#writePages(at, data);

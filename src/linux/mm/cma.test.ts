@@ -295,5 +295,7 @@ describe('an area that spans zones', () => {
     assert.equal(cma.alloc({ count: 1 }), undefined);
     assert.equal(pages.freePages, 3071);
     assert.equal(pages.frames.blockType(FIRST), MIGRATE_MOVABLE);
+    while (pages.allocFrames(0, GFP_HIGHUSER_MOVABLE) >= 0);
+    assert.equal(pages.freePages, 0, 'of a zone that had no page before');
   });
 });

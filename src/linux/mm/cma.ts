@@ -134,19 +134,9 @@ export class CmaArea {
     return true;
   }
 
-  /** @returns the area's pages */
+  /** alloc_contig_range() works within one zone. @returns the area's pages */
   #activate(count: number): number {
-    const zone = this.#pages.zoneOf(this.#firstFrame);
-    const end = this.#firstFrame + count;
-    if (zone.contains(end - 1)) {
-      this.#pages.addCmaMemory(zone, this.#firstFrame, end);
-      return count;
-    }
-    // alloc_contig_range() works within one zone: the buddy allocator has the memory for good.
-    for (const part of this.#pages.zones) {
-      const [from, to] = [Math.max(part.start, this.#firstFrame), Math.min(part.end, end)];
-      if (from < to) part.addMemory(from, to);
-    }
+    if (this.#pages.addCmaMemory(this.#firstFrame, this.#firstFrame + count)) return count;
     this.#options.printk(`cma: CMA area ${this.name} could not be activated`, 'err');
     return 0;
   }

@@ -54,7 +54,7 @@ export function handleMmFault(mm: MmStruct, vma: Vma, page: number, kind: FaultK
 /** do_pte_missing(); pfn mappings have all their entries from the start. */
 function faultMissing(mm: MmStruct, vma: Vma, page: number, kind: FaultKind): Outcome {
   if (vma.cache !== undefined) return faultCache(mm, vma, page, vma.cache, kind);
-  if (kind === 'write') return newAnonPage(mm, page);
+  if (kind === 'write') return newAnonPage(mm, vma, page);
   mm.mapSpecial(page, mm.pages.zeroFrame, PTE_USER);
   return undefined;
 }
@@ -75,7 +75,7 @@ function faultCache(
     mm.mapPte(page, normalPte(frame, writable));
     return undefined;
   }
-  const copy = copyOf(mm, page, frame);
+  const copy = copyOf(mm, vma, page, frame);
   mm.pages.putFrame(frame);
   if (copy < 0) return 'OOM';
   mm.mapPte(page, normalPte(copy, kind === 'write'));
@@ -91,7 +91,7 @@ function mayBeWritten(mm: MmStruct, vma: Vma, frame: number, kind: FaultKind): b
 
 /** do_swap_page(): the content comes back as a page of the process's own. */
 function swapIn(mm: MmStruct, vma: Vma, page: number, pte: number): Outcome {
-  const frame = mm.allocAnon(page);
+  const frame = mm.allocAnon(page, vma.anonIndex(page));
   if (frame < 0) return 'OOM';
   mm.pages.swapIn(frame, swapSlot(pte));
   mm.mapPte(page, vma.accessible ? normalPte(frame, vma.writable) : makePte(frame, PTE_PRESENT));
@@ -99,8 +99,8 @@ function swapIn(mm: MmStruct, vma: Vma, page: number, pte: number): Outcome {
 }
 
 /** do_anonymous_page() for a write. */
-function newAnonPage(mm: MmStruct, page: number): Outcome {
-  const frame = mm.allocAnon(page);
+function newAnonPage(mm: MmStruct, vma: Vma, page: number): Outcome {
+  const frame = mm.allocAnon(page, vma.anonIndex(page));
   if (frame < 0) return 'OOM';
   mm.zeroFrame(frame);
   mm.mapPte(page, normalPte(frame, true));
@@ -123,7 +123,7 @@ function faultReadOnly(
     if (mayBeWritten(mm, vma, pteFrame(pte), kind)) mm.changePte(page, pte | PTE_WRITE);
     return undefined;
   }
-  if (!reusable(mm, pte)) return copyPage(mm, page, pte, write);
+  if (!reusable(mm, pte)) return copyPage(mm, vma, page, pte, write);
   if (write) mm.changePte(page, pte | PTE_WRITE);
   return undefined;
 }
@@ -140,11 +140,11 @@ function reusable(mm: MmStruct, pte: number): boolean {
 }
 
 /** wp_page_copy() */
-function copyPage(mm: MmStruct, page: number, pte: number, writable: boolean): Outcome {
+function copyPage(mm: MmStruct, vma: Vma, page: number, pte: number, writable: boolean): Outcome {
   const old = pteFrame(pte);
   const special = (pte & PTE_SPECIAL) !== 0;
   if (!special) mm.pages.getFrame(old);
-  const frame = copyOf(mm, page, old);
+  const frame = copyOf(mm, vma, page, old);
   if (!special) mm.pages.putFrame(old);
   if (frame < 0) return 'OOM';
   if (!special) mm.removeRmap(old);
@@ -154,8 +154,8 @@ function copyPage(mm: MmStruct, page: number, pte: number, writable: boolean): O
 }
 
 /** A page of the process's own with the content of another, which the caller holds; or -1. */
-function copyOf(mm: MmStruct, page: number, from: number): number {
-  const frame = mm.allocAnon(page);
+function copyOf(mm: MmStruct, vma: Vma, page: number, from: number): number {
+  const frame = mm.allocAnon(page, vma.anonIndex(page));
   if (frame >= 0) copyFrame(mm, frame, from);
   return frame;
 }

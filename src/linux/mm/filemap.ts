@@ -9,6 +9,7 @@
  * Left out: large folios, read-ahead, the flusher threads (what is dirty is written by fsync, msync,
  * reclaim and the last close), writeback errors that are reported once and forgotten.
  */
+import { EIO } from '../../abi/errno.ts';
 import { PAGE_SIZE, pageOffset, pageStart } from '../../machine/address.ts';
 import { GFP_HIGHUSER_MOVABLE } from './gfp.ts';
 import { FAULT_OOM, FAULT_SIGBUS } from './page-cache.ts';
@@ -182,7 +183,8 @@ export class FileMap implements PageCache {
 
   /**
    * folio_clear_dirty_for_io() and writepage: mappings are read only again before the content is
-   * looked at, so that no write is missed. A page that could not be written stays dirty.
+   * looked at, so that no write is missed. A page that could not be written, or not all of it, stays
+   * dirty.
    */
   #writeFolio(index: number, frame: number): number {
     const { flags } = this.#pages.frames;
@@ -193,8 +195,9 @@ export class FileMap implements PageCache {
     if (length <= 0) return 0;
     const bytes = this.#pages.frameBytes(frame, 'read').subarray(0, length);
     const written = this.#file.write(bytes, start);
-    if (written < 0) flags[frame]! |= PG_DIRTY;
-    return Math.min(written, 0);
+    if (written === length) return 0;
+    flags[frame]! |= PG_DIRTY;
+    return written < 0 ? written : -EIO;
   }
 
   /** page_mkclean(): the next write through a mapping faults, and makes the page dirty. */

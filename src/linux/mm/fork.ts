@@ -3,7 +3,7 @@
  * parent has pinned are copied at once, so that its device keeps seeing the parent's memory.
  *
  * Upstream counterpart: dup_mmap() in kernel/fork.c, copy_page_range() in mm/memory.c.
- * MADV_DONTFORK keeps a mapping from the child, MADV_WIPEONFORK its content.
+ * Locks are not inherited. MADV_DONTFORK keeps a mapping from the child, MADV_WIPEONFORK its content.
  */
 import { copyFrame } from './fault.ts';
 import type { MmStruct } from './mm-struct.ts';
@@ -19,15 +19,18 @@ import {
   swapSlot,
 } from './page-table.ts';
 import { maybeDmaPinned } from './page-pin.ts';
-import { VM_DONTCOPY, VM_WIPEONFORK } from './vma.ts';
+import { VM_DONTCOPY, VM_LOCKED, VM_WIPEONFORK } from './vma.ts';
 import type { Vma } from './vma.ts';
 
 /** Fills the address space of a child; false for -ENOMEM, then the child is empty again. */
 export function dupMmap(child: MmStruct, parent: MmStruct): boolean {
   let ok = true;
+  child.hasMoved = parent.hasMoved;
   for (const vma of parent.vmas) {
     if ((vma.flags & VM_DONTCOPY) !== 0) continue;
-    child.vmas.insert(vma.dup(child));
+    const copy = vma.dup(child);
+    copy.flags &= ~VM_LOCKED;
+    child.vmas.insert(copy);
     ok = !needsCopy(vma) || copyPageRange(child, parent, vma);
     if (!ok) break;
   }
@@ -81,7 +84,7 @@ function sharePage(child: MmStruct, parent: MmStruct, page: number, pte: number)
 
 /** The child's copy is its own, so it may write at once where its VMA allows that. */
 function copyPresentPage(child: MmStruct, page: number, pte: number, vma: Vma): boolean {
-  const frame = child.allocAnon(page);
+  const frame = child.allocAnon(page, vma.anonIndex(page));
   if (frame < 0) return false;
   copyFrame(child, frame, pteFrame(pte));
   const flags = PTE_PRESENT | (pte & PTE_USER) | (vma.writable ? PTE_WRITE : 0);

@@ -62,8 +62,8 @@ export const gfpMigrateType = (gfp: Gfp): MigrateType =>
 export const allowsCma = (gfp: Gfp): boolean => gfpMigrateType(gfp) === MIGRATE_MOVABLE;
 
 /** gfp_zone(): the highest zone that may be asked. */
-export function gfpZone(gfp: Gfp): 'DMA32' | 'NORMAL' | 'MOVABLE' {
+export function gfpZone(gfp: Gfp): 'DMA32' | 'NORMAL' | 'HIGHMEM' | 'MOVABLE' {
   if ((gfp & __GFP_DMA32) !== 0) return 'DMA32';
-  const movable = __GFP_MOVABLE | __GFP_HIGHMEM;
-  return (gfp & movable) === movable ? 'MOVABLE' : 'NORMAL';
+  if ((gfp & __GFP_HIGHMEM) === 0) return 'NORMAL';
+  return (gfp & __GFP_MOVABLE) === 0 ? 'HIGHMEM' : 'MOVABLE';
 }

@@ -13,6 +13,7 @@ import type { PageAllocator } from './page-allocator.ts';
 import { PG_ANON, PG_ANON_EXCLUSIVE, PG_SWAPBACKED, PG_UNEVICTABLE } from './page-frames.ts';
 import { tryGetFolio, tryPinFolio } from './page-pin.ts';
 import { PTE_SPECIAL, PTE_USER, PTE_WRITE, PTRS_PER_PTE, pteFrame } from './page-table.ts';
+import type { Vma } from './vma.ts';
 
 /**
  * gup_pgd_range(): takes what is mapped, up to the first page that is not, or not like this. The
@@ -41,7 +42,7 @@ function gupLeaf(request: GupRequest, ptes: Uint32Array, index: number, count: n
   for (; done < count; done++) {
     const pte = ptes[index + done]!;
     const frame = pteFrame(pte);
-    if ((pte & (wanted | PTE_SPECIAL)) !== wanted || (pin && mustUnshare(mm, pte))) break;
+    if ((pte & (wanted | PTE_SPECIAL)) !== wanted || (pin && mustUnshare(mm, pte, foll))) break;
     const folio = frames.folio(frame);
     const flags = frames.flags[folio]!;
     // Secret memory is among these; its VMA will tell.
@@ -54,10 +55,17 @@ function gupLeaf(request: GupRequest, ptes: Uint32Array, index: number, count: n
   return done;
 }
 
-/** gup_must_unshare(): an anonymous page that fork has shared is not pinned as it is. */
-export function mustUnshare(mm: MmStruct, pte: number): boolean {
-  if ((pte & (PTE_WRITE | PTE_SPECIAL)) !== 0) return false;
-  return (mm.pages.frames.flags[pteFrame(pte)]! & (PG_ANON | PG_ANON_EXCLUSIVE)) === PG_ANON;
+/**
+ * gup_must_unshare(): an anonymous page that fork has shared is not pinned as it is. Nor is, for long,
+ * a page of the file or the page of zeros that a private mapping shows until it is written.
+ * @param vma undefined where it is not seen: then it is to be looked for
+ */
+export function mustUnshare(mm: MmStruct, pte: number, foll: number, vma?: Vma): boolean {
+  if ((pte & PTE_WRITE) !== 0) return false;
+  const flags = (pte & PTE_SPECIAL) === 0 ? mm.pages.frames.flags[pteFrame(pte)]! : 0;
+  if ((flags & PG_ANON) !== 0) return (flags & PG_ANON_EXCLUSIVE) === 0;
+  if ((foll & FOLL_LONGTERM) === 0 || !mm.pages.switches.longtermUnsharesCow) return false;
+  return vma === undefined || vma.isCow;
 }
 
 /**

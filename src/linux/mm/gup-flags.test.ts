@@ -21,7 +21,7 @@ import {
   gupFlags,
 } from './gup-flags.ts';
 import type { GetCall, GupCall, PinCall, PinSuffix } from './gup-flags.ts';
-import { MM_LINUX_7_3 } from './switches.ts';
+import { MM_LINUX_6_1, MM_LINUX_7_3 } from './switches.ts';
 import type { MmSwitches } from './switches.ts';
 
 const ALL = Object.keys(GUP_CALLS) as GupCall[];
@@ -80,6 +80,15 @@ describe('GUP flags', () => {
     for (const call of PINS) {
       assert.equal(flags(call, FOLL_LONGTERM) & FOLL_LONGTERM, FOLL_LONGTERM);
       refused(call, FOLL_LONGTERM | FOLL_PCI_P2PDMA, /P2PDMA exclude/);
+    }
+  });
+
+  it('LONGTERM is not for the unlocked function before 6.3', () => {
+    for (const call of PINS) {
+      if (call === 'pin_user_pages_unlocked')
+        refused(call, FOLL_LONGTERM, /not take/, MM_LINUX_6_1);
+      else assert.ok(flags(call, FOLL_LONGTERM, MM_LINUX_6_1) > 0);
+      assert.ok(flags(call, 0, MM_LINUX_6_1) > 0);
     }
   });
 

@@ -121,6 +121,11 @@ const CALL_RULES: readonly Rule[] = [
     breaks: (call, foll, { pinInterface }) =>
       pinInterface !== 'longterm-flag' && isPin(call) && has(foll, FOLL_LONGTERM),
   },
+  {
+    text: 'pin_user_pages_unlocked() does not take FOLL_LONGTERM yet',
+    breaks: (call, foll, { unlockedTakesLongterm }) =>
+      !unlockedTakesLongterm && call === 'pin_user_pages_unlocked' && has(foll, FOLL_LONGTERM),
+  },
 ];
 
 /** On the flags with what the function and the interface add (is_valid_gup_args). */

@@ -151,7 +151,8 @@ describe('a long-term pin', () => {
   });
 
   it('does not move the zero page, and does not count it', () => {
-    const box = makeMemory({ mib: 8, cmaMib: 4 });
+    const switches = { longtermUnsharesCow: false };
+    const box = makeMemory({ mib: 8, cmaMib: 4, switches });
     const space = box.addressSpace();
     space.mmap({ at: AT, fixed: 'replace', length: PAGE_SIZE, prot: RW });
     const pin = pinned(space.pin(va(AT), 1, { longterm: true }));

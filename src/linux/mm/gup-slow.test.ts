@@ -28,7 +28,7 @@ import type { PageCache } from './page-cache.ts';
 import { SecretMem } from './secretmem.ts';
 import { Shmem } from './shmem.ts';
 import type { MmSwitches } from './switches.ts';
-import { AT, RW, bytes, makeMemory, mapAt, readBack } from './testing/memory.ts';
+import { AT, FREE, RW, bytes, makeMemory, mapAt, readBack } from './testing/memory.ts';
 import type { MemoryBox } from './testing/memory.ts';
 import type { PinnedFrames, ReferencedPages } from './unpin.ts';
 
@@ -209,6 +209,8 @@ describe('check_vma_flags', () => {
     mapAt(c.space, 1);
     assert.equal(c.pin(FOLL_DUMP), -EFAULT);
     taken(c.pin(FOLL_ANON)).unpin();
+    assert.equal(typeof c.pin(FOLL_DUMP), 'number', 'the page of zeros is a hole, too');
+    c.space.write(va(AT), bytes(0));
     taken(c.pin(FOLL_DUMP)).unpin();
     map(c, fileOf(c.box, new Uint8Array(PAGE_SIZE)), false);
     assert.equal(c.pin(FOLL_ANON), -EFAULT);
@@ -217,7 +219,7 @@ describe('check_vma_flags', () => {
 
   it('secret memory is refused by every pin, though it is mapped', () => {
     const c = makeCase();
-    const cache = new SecretMem(c.box.pages);
+    const cache = new SecretMem(c.box.pages, FREE);
     cache.bytes = PAGE_SIZE;
     map(c, cache, true);
     c.space.write(va(AT), bytes(1));
@@ -278,6 +280,41 @@ describe('files that track what is dirty', () => {
         ...(cache && { cache }),
       });
       for (const pin of PINS) taken(pin(c.space.mm, va(AT), 1, LONGTERM_WRITE)).unpin();
+    }
+  });
+
+  for (const longtermUnsharesCow of [true, false]) {
+    it(`read for long, a private mapping shows ${longtermUnsharesCow ? 'its own' : 'the old'} page`, () => {
+      for (const pin of PINS) {
+        const c = makeCase({ longtermUnsharesCow });
+        for (const cache of [undefined, file(c)]) {
+          const request = { at: AT, fixed: 'replace', length: PAGE_SIZE, prot: RW } as const;
+          c.space.mmap({ ...request, ...(cache && { cache }) });
+          const [before] = readBack(c.space, AT, 1);
+          const pages = taken(pin(c.space.mm, va(AT), 1, FOLL_LONGTERM));
+          const { vmstat } = c.box.pages;
+          const counted = vmstat.nr_foll_pin_acquired - vmstat.nr_foll_pin_released;
+          assert.equal(counted, longtermUnsharesCow || cache !== undefined ? 1 : 0);
+          c.space.write(va(AT), bytes(9));
+          const seen = c.box.machine.normal.bytes(pages.pages[0]!, 1, 'read')[0];
+          assert.equal(seen, longtermUnsharesCow ? 9 : before);
+          pages.unpin();
+        }
+      }
+    });
+  }
+
+  it('read for long, a shared mapping shows the page of the file', () => {
+    for (const pin of PINS) {
+      const c = makeCase();
+      const shown = file(c);
+      map(c, shown, true);
+      readBack(c.space, AT, 1);
+      const pages = taken(pin(c.space.mm, va(AT), 1, FOLL_LONGTERM));
+      assert.deepEqual([...shown.frames()].map(c.box.pages.frames.address, c.box.pages.frames), [
+        pages.pages[0],
+      ]);
+      pages.unpin();
     }
   });
 

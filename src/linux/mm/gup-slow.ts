@@ -38,7 +38,7 @@ import type { PageAllocator } from './page-allocator.ts';
 import { PG_ANON_EXCLUSIVE } from './page-frames.ts';
 import { tryGetFolio, tryPinFolio } from './page-pin.ts';
 import { PTE_PRESENT, PTE_SPECIAL, PTE_USER, PTE_WRITE, pteFrame } from './page-table.ts';
-import { VM_MAYREAD, VM_MAYWRITE, VM_SHARED } from './vma.ts';
+import { VM_MAYREAD } from './vma.ts';
 import type { Vma } from './vma.ts';
 
 /** Takes pages from `first + got` on. @returns why it ended before the end */
@@ -77,16 +77,13 @@ function checkWrite(vma: Vma, foll: number): GupError | undefined {
   if (has(foll, FOLL_LONGTERM) && needsDirtyTracking(vma)) return DIRTY_TRACKED;
   if (vma.writable) return undefined;
   if (!has(foll, FOLL_FORCE)) return NOT_WRITABLE;
-  return isCowMapping(vma) ? undefined : NOT_PRIVATE;
+  return vma.isCow ? undefined : NOT_PRIVATE;
 }
 
 function checkRead(vma: Vma, foll: number): GupError | undefined {
   if (vma.readable) return undefined;
   return has(foll, FOLL_FORCE) && has(vma.flags, VM_MAYREAD) ? undefined : NOT_READABLE;
 }
-
-/** is_cow_mapping() */
-const isCowMapping = (vma: Vma): boolean => (vma.flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
 
 /** vma_needs_dirty_tracking(): what is written through a pin would go unnoticed. */
 function needsDirtyTracking(vma: Vma): boolean {
@@ -97,20 +94,23 @@ function needsDirtyTracking(vma: Vma): boolean {
 /** faultin_page() until follow_page_pte() is content. */
 function faultIn(mm: MmStruct, vma: Vma, page: number, foll: number): GupError | undefined {
   const pte = mm.table.get(page);
-  if (isContent(mm, vma, pte, foll)) return undefined;
+  if (isContent(mm, vma, pte, foll)) {
+    // Of a page that only reads have touched there is nothing to dump either.
+    return has(pte, PTE_SPECIAL) && has(foll, FOLL_DUMP) ? HOLE : undefined;
+  }
   if (has(foll, FOLL_NOFAULT)) return NOT_PRESENT;
   if (pte === 0 && has(foll, FOLL_DUMP) && vma.cache === undefined) return HOLE;
   if (has(foll, FOLL_WRITE) && !vma.writable) return forceWrite(mm, vma, page);
   const error = faultOnce(mm, vma, page, has(foll, FOLL_WRITE) ? 'write' : 'read');
   if (error !== undefined) return error;
-  if (!has(foll, FOLL_PIN) || !mustUnshare(mm, mm.table.get(page))) return undefined;
+  if (!has(foll, FOLL_PIN) || !mustUnshare(mm, mm.table.get(page), foll, vma)) return undefined;
   return faultOnce(mm, vma, page, 'unshare');
 }
 
 /** follow_page_pte(): whether the entry can be taken as it is. */
 function isContent(mm: MmStruct, vma: Vma, pte: number, foll: number): boolean {
   if (!has(pte, PTE_PRESENT)) return false;
-  if (!has(foll, FOLL_WRITE)) return !has(foll, FOLL_PIN) || !mustUnshare(mm, pte);
+  if (!has(foll, FOLL_WRITE)) return !has(foll, FOLL_PIN) || !mustUnshare(mm, pte, foll, vma);
   return has(pte, PTE_WRITE) || (!vma.writable && isOwn(mm, pte));
 }
 

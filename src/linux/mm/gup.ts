@@ -15,14 +15,16 @@ import { OUTSIDE } from './gup-request.ts';
 import type { GupError, GupRequest } from './gup-request.ts';
 import { getUserPagesSlow } from './gup-slow.ts';
 import type { MmStruct } from './mm-struct.ts';
+import type { PinSiteFields } from './pin-site.ts';
 import { PinnedFrames, ReferencedPages, tracePins } from './unpin.ts';
 import type { GupFlags } from './user-memory.ts';
 
 /**
  * Pins `count` pages from the page of `start`, or as many as there are before the first that cannot
- * be. A negative errno when that is the first one, or when a long-term pin fails: then none is.
+ * be. A negative errno when that is the first one, or when a long-term pin fails: then none is, but
+ * what the page table gave at once (`…Fast`) stays, and the pin is a short one.
  * Each of these functions may answer -EFAULT, -ENOMEM, -EOPNOTSUPP and, for its flags, -EINVAL.
- * @param foll FOLL_*
+ * @param foll FOLL_* @param site what its caller states of it.
  */
 type PinFunction = (
   mm: MmStruct,
@@ -30,6 +32,7 @@ type PinFunction = (
   count: number,
   foll: number,
   suffix?: PinSuffix,
+  site?: PinSiteFields,
 ) => PinnedFrames | number;
 
 /** As a PinFunction, but takes references. */
@@ -42,12 +45,16 @@ type GetFunction = (
 
 const pinBy =
   (call: PinCall): PinFunction =>
-  (mm, start, count, foll, suffix) => {
+  (mm, start, count, foll, suffix, site) => {
     const before = mm.pages.pinsOutstanding;
     const pages = gup(mm, start, count, call, foll, suffix);
     if (typeof pages === 'number') return pages;
+    const { sched } = mm.pages;
+    const sinceNs = sched.nowNs();
+    const origin = { mm, call, foll, suffix, site, by: sched.current, sinceNs };
+    const pinned = new PinnedFrames(origin, pages);
     tracePins(mm.pages, before);
-    return new PinnedFrames(mm.pages, pages);
+    return pinned;
   };
 
 const getBy =
@@ -82,7 +89,7 @@ export function pinForDriver(
 ): PinnedFrames | number {
   const { write = false, longterm = false, foll = 0, call = 'pin_user_pages_fast' } = flags;
   const all = foll | (write ? FOLL_WRITE : 0) | (longterm ? FOLL_LONGTERM : 0);
-  return PINS[call](mm, start, count, all, flags.suffix);
+  return PINS[call](mm, start, count, all, flags.suffix, flags.site);
 }
 
 function gup(
@@ -129,9 +136,9 @@ function slow(request: GupRequest): GupError | undefined {
   return longterm ? pinLongterm(request, getUserPagesSlow) : getUserPagesSlow(request);
 }
 
-/** @returns the error's number */
-function explain(
-  mm: MmStruct,
+/** Says why a pin ends where it does. @returns the error's number */
+export function explain(
+  mm: Pick<MmStruct, 'pages'>,
   call: GupCall,
   first: number,
   end: number,

@@ -17,7 +17,7 @@ function make(kmapToPageKnowsLocal = true) {
     switches: { ...MM_LINUX_7_3, kmapToPageKnowsLocal },
     zones: [
       { name: 'NORMAL', end: BASE + 4 * MIB },
-      { name: 'MOVABLE', end: Infinity },
+      { name: 'HIGHMEM', end: Infinity },
     ],
   });
   const log: string[] = [];

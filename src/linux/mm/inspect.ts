@@ -16,6 +16,7 @@ import { PG_ANON } from './page-frames.ts';
 import { maybeDmaPinned } from './page-pin.ts';
 import { rmapWalk } from './rmap.ts';
 import type { PageVmstat } from './vmstat.ts';
+import { ZONE_NAMES } from './zone.ts';
 import type { Watermarks, Zone } from './zone.ts';
 
 /** Who has a page, in words; a state is an index here. */
@@ -64,6 +65,7 @@ export interface PageMap {
 }
 
 export interface ZoneView {
+  /** As /proc/zoneinfo has it. */
   readonly name: string;
   /** Physical addresses: the first, and the one behind the last. */
   readonly start: number;
@@ -77,7 +79,7 @@ export interface ZoneView {
   readonly freeBlocks: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Who has lent pages of a CMA area. */
+/** Who has borrowed pages of a CMA area. */
 export interface Occupant {
   readonly owner: string;
   /** Pages of the area, and how many of them are pinned. */
@@ -219,7 +221,7 @@ function markBuffers({ frames }: PageAllocator, states: Uint8Array, area: CmaAre
 
 function zoneView({ frames }: PageAllocator, zone: Zone, blocks: FreeBlocks): ZoneView {
   return {
-    name: zone.name,
+    name: ZONE_NAMES[zone.name],
     start: frames.address(zone.start),
     end: frames.address(zone.end),
     managed: zone.managedPages,

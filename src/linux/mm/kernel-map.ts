@@ -115,8 +115,8 @@ export class KernelMap {
   }
 }
 
-/** High memory is what only movable pages get: on 32-bit kernels ZONE_MOVABLE comes out of it. */
+/** Where CONFIG_HIGHMEM is, ZONE_MOVABLE comes out of high memory, and may be all of it. */
 function lowmemEnd({ frames, zones }: PageAllocator, layout: KernelLayout): number {
-  const high = layout.highmem && zones.find(({ name }) => name === 'MOVABLE');
+  const high = layout.highmem && zones.find(({ name }) => name === 'HIGHMEM' || name === 'MOVABLE');
   return frames.address(high?.start ?? frames.count);
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EINVAL, ENOMEM } from '../../abi/errno.ts';
+import { EAGAIN, EINVAL, ENOMEM } from '../../abi/errno.ts';
 import {
+  MADV_DODUMP,
   MADV_DOFORK,
+  MADV_DONTDUMP,
   MADV_DONTFORK,
   MADV_DONTNEED,
   MADV_FREE,
@@ -15,6 +17,7 @@ import {
 } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, pa, va } from '../../machine/address.ts';
 import type { AddressSpace } from './address-space.ts';
+import { DEFAULT_MAX_MAP_COUNT } from './mm-struct.ts';
 import { Shmem } from './shmem.ts';
 import { AT, BASE, bytes, leakFree, mapAt, readBack, vmasOf } from './testing/memory.ts';
 
@@ -104,6 +107,47 @@ describe('madvise', () => {
   );
 });
 
+describe('madvise of odd ranges', () => {
+  it(
+    'leaves a mapping alone that it has nothing to say of',
+    leakFree((_box, space) => {
+      mapAt(space, 4);
+      assert.equal(space.madvise(AT + PAGE_SIZE, 0, MADV_DONTFORK), 0);
+      assert.deepEqual(vmasOf(space), [[AT, AT + 4 * PAGE_SIZE, true]]);
+      for (const length of [2 ** 64, 2 ** 64 - 2 ** 20]) {
+        assert.equal(space.madvise(AT, length, MADV_DONTNEED), -EINVAL);
+      }
+      assert.equal(space.mm.vmas.count, 1);
+    }),
+  );
+
+  it(
+    'says -EAGAIN where there are too many mappings, for -ENOMEM would be a hole',
+    leakFree((_box, space) => {
+      mapAt(space, 4);
+      const { vmas } = space.mm;
+      for (let at = 2 ** 32; vmas.count < DEFAULT_MAX_MAP_COUNT; at -= 2 * PAGE_SIZE) {
+        space.mmap({ at, fixed: 'replace', length: PAGE_SIZE });
+      }
+      assert.equal(space.madvise(...MIDDLE, MADV_DONTFORK), -EAGAIN);
+      assert.equal(space.madvise(AT, 4 * PAGE_SIZE, MADV_DONTFORK), 0);
+    }),
+  );
+
+  it(
+    'refuses device memory',
+    leakFree((_box, space) => {
+      const pfnMap = { start: pa(BASE), memoryType: 'device' } as const;
+      const file = { open() {}, close() {} };
+      const map = { at: AT, fixed: 'replace', length: PAGE_SIZE, pfnMap, file } as const;
+      assert.equal(space.mmap(map), AT);
+      assert.equal(space.madvise(AT, PAGE_SIZE, MADV_WIPEONFORK), -EINVAL);
+      assert.equal(space.madvise(AT, PAGE_SIZE, MADV_DODUMP), -EINVAL);
+      assert.equal(space.madvise(AT, PAGE_SIZE, MADV_DONTDUMP), 0);
+    }),
+  );
+});
+
 describe('msync', () => {
   it(
     'checks its arguments',
@@ -115,6 +159,8 @@ describe('msync', () => {
       assert.equal(space.msync(AT, PAGE_SIZE, 8), -EINVAL);
       assert.equal(space.msync(AT, 2 * PAGE_SIZE, MS_SYNC | MS_INVALIDATE), -ENOMEM);
       assert.equal(space.msync(AT, 0, MS_SYNC), 0);
+      assert.equal(space.msync(AT, 2 ** 64, MS_SYNC), 0);
+      assert.equal(space.msync(AT, 2 ** 64 - 2 ** 20, MS_SYNC), -ENOMEM);
     }),
   );
 });

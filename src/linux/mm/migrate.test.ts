@@ -230,6 +230,27 @@ describe('a folio that stays', () => {
     for (const folio of list) assert.deepEqual(pages.frames.refs[folio], 1);
   });
 
+  it('counts as failed what could not move until there was no page left, and nothing behind', () => {
+    const { pages, addressSpace } = makeMemory();
+    const space = addressSpace();
+    class Secret extends Shmem {
+      override readonly movable: boolean = false;
+    }
+    written(space, 2);
+    const at = space.mmap({ length: PAGE_SIZE, shared: true, cache: new Secret(pages) });
+    space.write(va(at), Uint8Array.of(1));
+    const stays = pteFrame(space.mm.table.get(at / PAGE_SIZE));
+    const list = [stays, frameOf(space, 0), frameOf(space, 1)];
+    for (const folio of list) assert.ok(pages.isolateFolio(folio));
+    const left = [...list];
+    const onePage = (folio: number): number =>
+      folio === stays ? pages.allocFrames(0, GFP_USER) : -1;
+    assert.equal(migratePages(pages, left, onePage, MR_LONGTERM_PIN), -ENOMEM);
+    assert.equal(pages.vmstat.pgmigrate_fail, 2);
+    assert.deepEqual(left, list);
+    putbackMovablePages(pages, left);
+  });
+
   it('keeps a reference of the file system out of the count', () => {
     const box = makeMemory();
     const space = box.addressSpace();

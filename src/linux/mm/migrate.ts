@@ -65,8 +65,9 @@ export function migratePages(
       if (rc === -EAGAIN) busy.push(folio);
       else if (rc === -EBUSY) stuck.push(folio);
       else if (rc < 0) {
+        // Those that were not come to are not failures.
+        pages.vmstat.pgmigrate_fail += pagesIn(pages, [...stuck, ...busy, folio]);
         list.push(...stuck, ...busy, ...work.slice(n));
-        pages.vmstat.pgmigrate_fail += 1;
         return rc;
       }
     }

@@ -4,6 +4,7 @@ import { pa } from '../../machine/address.ts';
 import { Machine } from '../../machine/machine.ts';
 import type { Region, ReusablePool } from '../../machine/machine.ts';
 import { makeSched } from '../lib/testing/sched.ts';
+import { GFP_HIGHUSER, GFP_HIGHUSER_MOVABLE, GFP_KERNEL, GFP_USER } from './gfp.ts';
 import { initMemory } from './mm-init.ts';
 import type { Memory, MemoryParameters } from './mm-init.ts';
 import { topRegion } from './memblock.ts';
@@ -18,10 +19,11 @@ const region = (mib: number, size: number): Region => ({
 function init(
   parameters: MemoryParameters,
   reusable: readonly ReusablePool[] = [],
+  secure: readonly Region[] = [region(29, 3)],
 ): Memory & { log: string[] } {
   const sched = makeSched();
   const ram = { bytes: new Uint8Array(32 * MIB), memory: undefined, release() {} };
-  const tree = { secure: [region(29, 3)], reservedShm: undefined, optee: undefined, reusable };
+  const tree = { secure, reservedShm: undefined, optee: undefined, reusable };
   const machine = new Machine({ sched, ram, tree });
   const log: string[] = [];
   const printk = (text: string): void => void log.push(text);
@@ -52,6 +54,39 @@ describe('memory at boot', () => {
     assert.equal(pages.managedPages, 29 * 256);
     // int_sqrt(29 MiB / 1 KiB * 16) = 689 KiB.
     assert.deepEqual(pages.zones[0]!.watermarks, { min: 172, low: 215, high: 258 });
+  });
+
+  it('has high memory under highmem=, for those who can do without an address of it', () => {
+    const { pages } = init({ highmem: 16 * MIB });
+    const [normal, high] = pages.zones;
+    assert.deepEqual(
+      pages.zones.map(({ name, managedPages }) => [name, managedPages]),
+      [
+        ['NORMAL', 13 * 256],
+        ['HIGHMEM', 16 * 256],
+      ],
+    );
+    // Of low memory only: int_sqrt(13 MiB / 1 KiB * 16) = 461 KiB; high memory keeps 32 pages.
+    assert.deepEqual(normal!.watermarks, { min: 115, low: 143, high: 171 });
+    assert.deepEqual(high!.watermarks, { min: 32, low: 67, high: 102 });
+    const zoneOf = (gfp: number): string => pages.zoneOf(pages.allocFrames(0, gfp)).name;
+    assert.deepEqual([GFP_KERNEL, GFP_USER].map(zoneOf), ['NORMAL', 'NORMAL']);
+    assert.deepEqual([GFP_HIGHUSER, GFP_HIGHUSER_MOVABLE].map(zoneOf), ['HIGHMEM', 'HIGHMEM']);
+  });
+
+  it('has ZONE_MOVABLE at the top of high memory, or in its place', () => {
+    const zones = (parameters: MemoryParameters): unknown =>
+      init(parameters).pages.zones.map(({ name, managedPages }) => [name, managedPages / 256]);
+    assert.deepEqual(zones({ highmem: 16 * MIB, movablecore: 8 * MIB }), [
+      ['NORMAL', 13],
+      ['HIGHMEM', 11],
+      ['MOVABLE', 5],
+    ]);
+    assert.deepEqual(zones({ highmem: 13 * MIB, movablecore: 20 * MIB }), [
+      ['NORMAL', 16],
+      ['MOVABLE', 13],
+    ]);
+    assert.deepEqual(zones({ highmem: 29 * MIB }), zones({}));
   });
 
   it('has the area of cma= at its top, in whole pageblocks', () => {
@@ -100,6 +135,41 @@ describe('memory at boot', () => {
         ['DMA32', 24],
         ['MOVABLE', 5],
       ],
+    );
+  });
+
+  it('has a ZONE_MOVABLE at least as large as asked for, but for the block that it begins at', () => {
+    const movableMib = (movablecore: number): number =>
+      init({ movablecore }).pages.zones.find(({ name }) => name === 'MOVABLE')!.managedPages / 256;
+    assert.deepEqual(
+      [1, 4.5, 9, 27].map((mib) => movableMib(mib * MIB)),
+      [1, 5, 9, 25],
+    );
+  });
+
+  it('has no ZONE_MOVABLE when nothing would be left to the kernel', () => {
+    for (const movablecore of [29 * MIB, 64 * MIB]) {
+      const { pages } = init({ movablecore });
+      assert.deepEqual(
+        pages.zones.map(({ name }) => name),
+        ['DMA32', 'NORMAL'],
+      );
+    }
+  });
+
+  it('finds the start of ZONE_MOVABLE past holes in memory', () => {
+    const { pages } = init({ movablecore: 16 * MIB }, [], [region(8, 8), region(29, 3)]);
+    const movable = pages.zones.find(({ name }) => name === 'MOVABLE')!;
+    assert.equal(pages.frames.address(movable.start), BASE + 8 * MIB);
+  });
+
+  it('estimates its reserve by what the kernel may have, not by ZONE_MOVABLE', () => {
+    const { pages } = init({ movablecore: 13 * MIB });
+    const [normal, movable] = pages.zones;
+    // int_sqrt(16 MiB / 1 KiB * 16) = 512 KiB, shared among all zones.
+    assert.deepEqual(
+      [normal!.watermarks.min, movable!.watermarks.min],
+      [Math.floor((128 * 16) / 29), Math.floor((128 * 13) / 29)],
     );
   });
 

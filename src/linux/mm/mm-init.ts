@@ -4,7 +4,7 @@
  * Upstream counterpart: mm/mm_init.c (movablecore=), kernel/dma/contiguous.c (cma=, reusable nodes of
  * /reserved-memory), drivers/of/of_reserved_mem.c.
  */
-import { PAGE_SIZE, pa, roundUp } from '../../machine/address.ts';
+import { PAGE_SIZE, pa, pageStart, roundUp } from '../../machine/address.ts';
 import type { BusPort } from '../../machine/bus.ts';
 import type { DeviceTree, Region } from '../../machine/machine.ts';
 import type { Scheduler } from '../../sched/scheduler.ts';
@@ -22,6 +22,12 @@ export interface MemoryParameters {
   readonly cma?: number;
   /** `movablecore=`: bytes at the top of RAM that only movable pages get (ZONE_MOVABLE). */
   readonly movablecore?: number;
+  /**
+   * `highmem=`: bytes at the top of RAM that the linear map of a 32-bit kernel does not reach
+   * (ZONE_HIGHMEM); what would leave it nothing is ignored. Means something with the kernel layout
+   * `arm`, where `vmalloc=` has that effect.
+   */
+  readonly highmem?: number;
   /** vm.min_free_kbytes */
   readonly minFreeKbytes?: number;
   /** swapon: bytes of the swap area. */
@@ -60,7 +66,8 @@ export function initMemory(init: MemoryInit): Memory {
     sched,
     port,
     memory: usable.flatMap((region) => withoutHoles(region, holes)),
-    zones: zonesFor(usable, parameters.movablecore ?? 0),
+    zones: zonesFor(usable, parameters),
+    printk,
     ...(init.switches && { switches: init.switches }),
     swapPages: Math.floor((parameters.swap ?? 0) / PAGE_SIZE),
     ...(parameters.minFreeKbytes === undefined ? {} : { minFreeKbytes: parameters.minFreeKbytes }),
@@ -101,15 +108,41 @@ function reserveCma(
   return [...areas, { name: 'reserved', region, isDefault: true }];
 }
 
-/** find_zone_movable_pfns_for_nodes(): ZONE_MOVABLE begins at a largest block. */
-function zonesFor(usable: readonly Region[], movablecore: number): readonly ZoneSpec[] {
-  const last = usable.at(-1);
-  if (movablecore === 0 || last === undefined) return DEFAULT_ZONES;
+/**
+ * find_zone_movable_pfns_for_nodes(): ZONE_MOVABLE begins at a largest block, and not below high memory,
+ * if there is any. Where it would be all of memory there is none.
+ */
+function zonesFor(
+  usable: readonly Region[],
+  { movablecore = 0, highmem = 0 }: MemoryParameters,
+): readonly ZoneSpec[] {
   const block = PAGE_SIZE << MAX_PAGE_ORDER;
-  const start = roundUp(last.base + last.size - movablecore, block);
-  const below = DEFAULT_ZONES.filter(({ end }) => end < start);
-  const top = DEFAULT_ZONES[below.length]!;
+  const total = usable.reduce((sum, { size }) => sum + size, 0);
+  const kernelcore = total - roundUp(movablecore, block);
+  const hasHighmem = highmem > 0 && highmem < total;
+  const lowmemEnd = hasHighmem ? pageStart(behind(usable, total - highmem)) : 0;
+  const zones = lowmemEnd === 0 ? DEFAULT_ZONES : highmemZones(lowmemEnd);
+  if (movablecore === 0 || kernelcore <= 0) return zones;
+  const start = Math.max(lowmemEnd, roundUp(behind(usable, kernelcore), block));
+  const below = zones.filter(({ end }) => end < start);
+  const top = zones[below.length]!;
   return [...below, { name: top.name, end: pa(start) }, { name: 'MOVABLE', end: Infinity }];
+}
+
+/** There is no ZONE_DMA32 on 32-bit kernels. */
+const highmemZones = (lowmemEnd: number): readonly ZoneSpec[] => [
+  { name: 'NORMAL', end: lowmemEnd },
+  { name: 'HIGHMEM', end: Infinity },
+];
+
+/** Where so many bytes of memory end. */
+function behind(memory: readonly Region[], bytes: number): number {
+  let left = bytes;
+  for (const { base, size } of memory) {
+    if (left <= size) return base + left;
+    left -= size;
+  }
+  return Infinity;
 }
 
 const mib = (bytes: number): number => bytes / 2 ** 20;

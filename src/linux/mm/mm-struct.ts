@@ -34,6 +34,12 @@ export const DEFAULT_MAX_MAP_COUNT = 65530;
 /** Room between mmap_base and the end of user space, for a stack (MIN_GAP). */
 const STACK_GAP = 128 * 1024 * 1024;
 
+/** A process, as far as memory management tells who somebody is. */
+export interface MmOwner {
+  readonly pid: number;
+  readonly name: string;
+}
+
 export class MmStruct {
   readonly arch: MmArch;
   readonly pages: PageAllocator;
@@ -43,8 +49,12 @@ export class MmStruct {
   /** Whom its anonymous pages may be shared with. */
   readonly anonVma: AnonVma;
   readonly account = new MmAccount();
+  /** mm->owner: the process that it was made for, which may have gone. */
+  owner: MmOwner | undefined = undefined;
   /** MMF_HAS_PINNED: pages were pinned at some time, so fork has to look for pins. */
   hasPinned = false;
+  /** mremap() has moved pages at some time: they need not be where their numbers say. */
+  hasMoved = false;
   /** Pages mapped that the process holds references to (RssAnon + RssFile + RssShmem). */
   rss = 0;
 
@@ -113,24 +123,25 @@ export class MmStruct {
    * A frame for a private page, not zeroed, flagged as exclusively anonymous; -1 when
    * memory has run out. It follows the frame of the page before, if that is still free: user
    * buffers then tend to be physically contiguous, as they are on a fresh system.
+   * @param page of user space that will show it. @param index its number (`Vma.anonIndex`)
    */
-  allocAnon(page: number): number {
+  allocAnon(page: number, index = page): number {
     const before = this.table.get(page - 1);
     const next = pteFrame(before) + 1;
     const adjacent =
       (before & (PTE_PRESENT | PTE_SPECIAL)) === PTE_PRESENT &&
       this.pages.allocFramesAt(next, 0, GFP_HIGHUSER_MOVABLE);
     const frame = adjacent ? next : this.pages.allocFrames(0, GFP_HIGHUSER_MOVABLE);
-    if (frame >= 0) this.markAnon(frame, page);
+    if (frame >= 0) this.markAnon(frame, index);
     return frame;
   }
 
-  /** page_add_new_anon_rmap() without the count. @param page of user space that will show it */
-  markAnon(frame: number, page: number): void {
+  /** page_add_new_anon_rmap() without the count. @param number `Vma.anonIndex` of its page */
+  markAnon(frame: number, number: number): void {
     const { flags, mapping, index } = this.pages.frames;
     flags[frame] = PG_LRU | PG_ANON | PG_ANON_EXCLUSIVE | PG_SWAPBACKED;
     mapping[frame] = this.anonVma.id;
-    index[frame] = page;
+    index[frame] = number;
   }
 
   zeroFrame(frame: number): void {
@@ -145,6 +156,7 @@ export class MmStruct {
 
   removeVma(vma: Vma): void {
     this.zap(vma.firstPage, vma.endPage);
+    if (vma.locked) this.account.lockedVm -= vma.pages;
     this.vmas.remove(vma);
     vma.free();
   }

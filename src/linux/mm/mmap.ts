@@ -2,7 +2,7 @@
  * mmap() and munmap().
  *
  * Upstream counterpart: mm/mmap.c, remap_pfn_range() in mm/memory.c. Left out: RLIMIT_AS and
- * overcommit accounting, huge pages, stacks that grow, address randomisation, mremap.
+ * overcommit accounting, huge pages, stacks that grow, address randomisation.
  */
 import { EEXIST, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
 import { PROT_READ, PROT_WRITE } from '../../abi/fcntl.ts';
@@ -19,6 +19,7 @@ import {
   VM_ACCESS_FLAGS,
   VM_DONTEXPAND,
   VM_IO,
+  VM_LOCKED,
   VM_MAY_SHIFT,
   VM_PFNMAP,
   VM_SHARED,
@@ -45,6 +46,8 @@ export interface MapRequest {
   readonly shared?: boolean;
   /** MAP_POPULATE: the pages come at once, from one block as far as the allocator has one. */
   readonly populate?: boolean;
+  /** MAP_LOCKED (VM_LOCKED): the pages come at once and stay; the caller has checked the limit. */
+  readonly locked?: boolean;
   /** Of anonymous memory: `normal-tagged` under PROT_MTE. */
   readonly memoryType?: MemoryType;
   /** remap_pfn_range(): the physical memory from here on, whoever owns it. It is not counted. */
@@ -63,16 +66,17 @@ export function mmap(mm: MmStruct, request: MapRequest): number {
   if (length > mm.arch.taskSize || mm.vmas.count > DEFAULT_MAX_MAP_COUNT) return -ENOMEM;
   const { pfnMap } = request;
   if (pfnMap !== undefined && !isRam(mm, pfnMap.start, length)) return -EINVAL;
-  const start = findAddress(mm, request, length);
+  const start = getUnmappedArea(mm, request, length);
   if (start < 0) return start;
   const end = start + length;
   if (request.fixed === 'noreplace' && mm.vmas.overlapping(start, end).length > 0) return -EEXIST;
   const error = request.fixed === 'replace' ? munmap(mm, start, length) : 0;
   if (error < 0) return error;
   const vma = makeVma(mm, request, start, end);
+  if (vma.locked) mm.account.lockedVm += vma.pages;
   mm.vmas.insert(vma);
   if (pfnMap !== undefined) remapPfnRange(mm, vma, pfnMap.start);
-  else if (request.populate === true) populate(mm, start, end, vma);
+  else if (request.populate === true || vma.locked) populate(mm, start, end, vma);
   return start;
 }
 
@@ -98,8 +102,12 @@ function isRam(mm: MmStruct, start: Pa, length: number): boolean {
   return pageOffset(start) === 0 && mm.pages.port.bus.contains(start, length);
 }
 
-/** get_unmapped_area() */
-function findAddress(mm: MmStruct, request: MapRequest, length: number): number {
+/** get_unmapped_area(): the address, -ENOMEM, -EINVAL or -EPERM. */
+export function getUnmappedArea(
+  mm: MmStruct,
+  request: Pick<MapRequest, 'at' | 'fixed'>,
+  length: number,
+): number {
   const at = request.at ?? 0;
   if (request.fixed !== undefined) {
     if (at > mm.arch.taskSize - length) return -ENOMEM;
@@ -114,10 +122,13 @@ function findAddress(mm: MmStruct, request: MapRequest, length: number): number 
 
 function makeVma(mm: MmStruct, request: MapRequest, start: number, end: number): Vma {
   const { shared = false, pfnMap, file } = request;
-  const anonymous = shared && pfnMap === undefined ? () => new Shmem(mm.pages) : () => undefined;
+  // As large as it is mapped first: shmem_zero_setup().
+  const object = (): Shmem => new Shmem(mm.pages, { bytes: end - start });
+  const anonymous = shared && pfnMap === undefined ? object : () => undefined;
   const prot = (request.prot ?? PROT_READ | PROT_WRITE) & VM_ACCESS_FLAGS;
   const may = (request.mayProt ?? VM_ACCESS_FLAGS) << VM_MAY_SHIFT;
-  const kind = pfnMap === undefined ? 0 : VM_IO | VM_PFNMAP | VM_DONTEXPAND;
+  const locked = request.locked === true ? VM_LOCKED : 0;
+  const kind = pfnMap === undefined ? locked : VM_IO | VM_PFNMAP | VM_DONTEXPAND;
   return new Vma({
     mm,
     start,

@@ -85,6 +85,9 @@ describe('mprotect', () => {
       assert.equal(space.mprotect(AT + 1, 1, RW), -EINVAL);
       assert.equal(space.mprotect(AT, PAGE_SIZE, 0x40), -EINVAL);
       assert.equal(space.mprotect(AT, 0, PROT_READ), 0);
+      assert.equal(space.mprotect(AT, 2 ** 64, PROT_READ | 0x40), -ENOMEM);
+      assert.equal(space.mprotect(AT, 2 ** 64 - 2 ** 20, PROT_READ), -ENOMEM);
+      assert.deepEqual(vmasOf(space), [[AT, AT + 2 * PAGE_SIZE, true]]);
       assert.equal(space.mprotect(AT - PAGE_SIZE, 2 * PAGE_SIZE, PROT_READ), -ENOMEM);
       assert.equal(space.mprotect(AT, 3 * PAGE_SIZE, PROT_READ), -ENOMEM);
       assert.deepEqual(vmasOf(space), [[AT, AT + 2 * PAGE_SIZE, false]]);

@@ -6,6 +6,7 @@
 import { EACCES, EINVAL, ENOMEM } from '../../abi/errno.ts';
 import { PROT_SEM } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, pageOffset, roundUp } from '../../machine/address.ts';
+import { ADDRESS_SPACE } from './arch.ts';
 import { DEFAULT_MAX_MAP_COUNT } from './mm-struct.ts';
 import type { MmStruct } from './mm-struct.ts';
 import { PTE_PRESENT, PTE_USER, PTE_WRITE } from './page-table.ts';
@@ -19,8 +20,9 @@ import type { Vma } from './vma.ts';
 export function mprotect(mm: MmStruct, start: number, length: number, prot: number): number {
   if (pageOffset(start) !== 0) return -EINVAL;
   if (length === 0) return 0;
-  if ((prot & ~(VM_ACCESS_FLAGS | PROT_SEM)) !== 0) return -EINVAL;
   const end = start + roundUp(length, PAGE_SIZE);
+  if (end >= ADDRESS_SPACE) return -ENOMEM;
+  if ((prot & ~(VM_ACCESS_FLAGS | PROT_SEM)) !== 0) return -EINVAL;
   for (let at = start; at < end;) {
     const vma = mm.vmas.find(at);
     if (vma === undefined) return -ENOMEM;

@@ -5,7 +5,7 @@ import { PAGE_SIZE, pa } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import { BoxHalted } from '../../sched/halt.ts';
 import { withoutHoles } from './memblock.ts';
-import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL, __GFP_RECLAIMABLE } from './gfp.ts';
+import { GFP_HIGHUSER_MOVABLE, GFP_KERNEL, __GFP_NOWARN, __GFP_RECLAIMABLE } from './gfp.ts';
 import type { Gfp } from './gfp.ts';
 import {
   MAX_PAGE_ORDER,
@@ -129,6 +129,16 @@ describe('page allocator', () => {
     assert.equal(sched.trace.lastCause.requested, 8 * MIB);
   });
 
+  it('warns of a block that cannot be, once, unless asked not to', () => {
+    const { pages, log } = makeMemory({ mib: 2 });
+    assert.equal(pages.alloc(MAX_PAGE_ORDER + 1, GFP_KERNEL | __GFP_NOWARN), undefined);
+    assert.equal(pages.alloc(MAX_PAGE_ORDER), undefined, 'memory is short');
+    assert.deepEqual(log, []);
+    assert.equal(pages.allocExact(0), undefined);
+    assert.equal(pages.alloc(MAX_PAGE_ORDER + 1), undefined);
+    assert.deepEqual(log, ['WARNING: at mm/page_alloc.c __alloc_pages']);
+  });
+
   it('reports what was left when memory runs out', () => {
     const { pages, sched } = makeMemory({ mib: 4 });
     assert.equal(pages.alloc(10), undefined);
@@ -219,6 +229,20 @@ describe('migrate types', () => {
       [...kernel].filter((block) => user.has(block)),
       [],
     );
+  });
+
+  it('are taken by place only where they would be taken by chance', () => {
+    const zones = [
+      { name: 'NORMAL', end: BASE + 4 * MIB },
+      { name: 'MOVABLE', end: Infinity },
+    ] as const;
+    const { pages } = makeMemory({ mib: 8, zones });
+    const movable = Array.from({ length: 1024 }, () => pages.allocFrames(0, GFP_HIGHUSER_MOVABLE));
+    const frame = pages.allocFrames(0, GFP_HIGHUSER_MOVABLE);
+    assert.equal(pages.zoneOf(frame).name, 'NORMAL');
+    for (const each of movable) pages.putFrame(each);
+    assert.equal(pages.allocFramesAt(frame + 1, 0, GFP_HIGHUSER_MOVABLE), false);
+    assert.ok(pages.allocFramesAt(movable[0]!, 0, GFP_HIGHUSER_MOVABLE));
   });
 
   it('steal a whole pageblock that is mostly free', () => {

@@ -5,7 +5,7 @@
  * is mapped, or used after it was freed, stops the box as a kernel BUG.
  * Left out: per-CPU lists, compaction, NUMA, the OOM killer: what cannot be had is -ENOMEM.
  */
-import { PAGE_SIZE, roundUp } from '../../machine/address.ts';
+import { PAGE_SIZE, pa, roundUp } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import { BusFault } from '../../machine/bus.ts';
 import type { Access, BusPort } from '../../machine/bus.ts';
@@ -26,18 +26,21 @@ import {
 } from './gfp.ts';
 import type { Gfp } from './gfp.ts';
 import { MAX_PAGE_ORDER } from './migrate-type.ts';
+import { explainNoPages } from './page-alloc-cause.ts';
 import { PG_ANON, PG_DIRTY, PG_HEAD, PG_LRU, PageFrames } from './page-frames.ts';
 import { folioPins } from './page-pin.ts';
+import { PinList } from './pin-list.ts';
 import { FolioOwners } from './rmap.ts';
 import { SwapArea } from './swap.ts';
-import { Reclaimer } from './vmscan.ts';
+import { Reclaimer, reclaimRetries } from './vmscan.ts';
 import { MM_LINUX_7_3 } from './switches.ts';
 import type { MmSwitches } from './switches.ts';
 import { PageVmstat } from './vmstat.ts';
-import { minFreeKbytes, setUpWatermarks } from './watermarks.ts';
+import { setUpWatermarks } from './watermarks.ts';
+import { ZONE_NAMES } from './zone.ts';
 import type { Zone } from './zone.ts';
-import { DEFAULT_ZONES, makeZonelists, makeZones, reserveOf } from './zonelist.ts';
-import type { ZoneSpec, Zonelists } from './zonelist.ts';
+import { DEFAULT_ZONES, lowMark, makeZonelists, makeZones, reserveMark } from './zonelist.ts';
+import type { MarkOf, ZoneSpec, Zonelists } from './zonelist.ts';
 
 export interface PageAllocatorOptions {
   readonly sched: Scheduler;
@@ -53,6 +56,8 @@ export interface PageAllocatorOptions {
   readonly swapPages?: number;
   /** Those of linux-7.3 by default. */
   readonly switches?: MmSwitches;
+  /** Nothing is printed without. */
+  readonly printk?: (text: string, level: 'warning') => void;
 }
 
 /** get_order(): the least order whose block holds `bytes`; 52 for 0, as on any 64-bit kernel. */
@@ -62,9 +67,6 @@ export function getOrder(bytes: number): number {
   while (PAGE_SIZE * 2 ** order < bytes) order += 1;
   return order;
 }
-
-/** So often an allocation reclaims pages and tries again (MAX_RECLAIM_RETRIES). */
-const MOST_TRIES = 16;
 
 export class PageAllocator {
   readonly sched: Scheduler;
@@ -76,14 +78,17 @@ export class PageAllocator {
   readonly zeroFrame: number;
   readonly switches: MmSwitches;
   readonly vmstat = new PageVmstat();
+  readonly pins = new PinList();
   /** Whom folios belong to. */
   readonly owners = new FolioOwners();
   readonly swap: SwapArea;
   readonly reclaimer: Reclaimer;
   #zonelists: Zonelists;
   readonly #minFreeKbytes: number | undefined;
+  readonly #printk: (text: string, level: 'warning') => void;
   /** PF_MEMALLOC_PIN of the task that runs. */
   #memallocPin = false;
+  #warnedTooLarge = false;
 
   constructor(options: PageAllocatorOptions) {
     const { bus } = options.port;
@@ -95,13 +100,16 @@ export class PageAllocator {
     this.swap = new SwapArea(options.swapPages ?? 0);
     this.reclaimer = new Reclaimer(this);
     this.#minFreeKbytes = options.minFreeKbytes;
+    this.#printk = options.printk ?? (() => {});
     this.zones = makeZones(this.frames, specs);
-    for (const region of options.memory) this.#addMemory(region);
+    for (const { base, size } of options.memory) {
+      this.#addMemory(this.frames.frame(base), this.frames.frame(pa(base + size)));
+    }
     this.#zonelists = makeZonelists(this.zones);
     this.zeroFrame = this.allocFrames(0, GFP_KERNEL);
     if (this.zeroFrame < 0) throw new Error('a kernel needs memory of its own');
     this.zero(this.frames.address(this.zeroFrame), PAGE_SIZE);
-    this.#setUpWatermarks();
+    setUpWatermarks(this.zones, this.#minFreeKbytes);
   }
 
   get managedPages(): number {
@@ -121,11 +129,18 @@ export class PageAllocator {
     return this.vmstat.nr_foll_pin_acquired - this.vmstat.nr_foll_pin_released;
   }
 
-  /** init_cma_reserved_pageblock(): memory that the allocator did not have becomes a CMA area's. */
-  addCmaMemory(zone: Zone, from: number, to: number): void {
-    zone.addCmaMemory(from, to);
+  /**
+   * cma_activate_area(): pageblocks that the allocator did not have become a CMA area's. False when
+   * they are of several zones: then they are memory like any other.
+   */
+  addCmaMemory(from: number, to: number): boolean {
+    const zone = this.zoneOf(from);
+    const isWithin = zone.contains(to - 1);
+    if (isWithin) zone.addCmaMemory(from, to);
+    else this.#addMemory(from, to);
     this.#zonelists = makeZonelists(this.zones);
-    this.#setUpWatermarks();
+    setUpWatermarks(this.zones, this.#minFreeKbytes);
+    return isWithin;
   }
 
   /** memalloc_pin_save(): pages that come now will be pinned for long. Returns what to restore. */
@@ -237,11 +252,11 @@ export class PageAllocator {
   }
 
   // --- the same by frame number, for the rest of mm
-  /** As `alloc`, but -1 and no cause (__GFP_NOWARN) when there is none. */
+  /** As `alloc`, but -1 and no cause when there is none. */
   allocFrames(order: number, gfp: Gfp): number {
-    if (order > MAX_PAGE_ORDER) return -1;
+    if (order > MAX_PAGE_ORDER) return this.#tooLarge(gfp);
     const flags = this.#context(gfp);
-    const frame = this.#fromFreelist(order, flags, 'low');
+    const frame = this.#fromFreelist(order, flags, lowMark);
     return frame >= 0 ? frame : this.#allocSlow(order, flags);
   }
 
@@ -249,8 +264,10 @@ export class PageAllocator {
   allocFramesAt(frame: number, order: number, gfp: Gfp): boolean {
     const flags = this.#context(gfp);
     const cma = allowsCma(flags);
-    const zone = this.#zonelists[gfpZone(flags)].find((candidate) => candidate.contains(frame));
-    if (zone === undefined || !zone.watermarkOk(order, zone.watermarks.low, cma)) return false;
+    const zone = this.#zonelists[gfpZone(flags)].find((candidate) =>
+      candidate.watermarkOk(order, candidate.watermarks.low, cma),
+    );
+    if (zone === undefined || !zone.contains(frame)) return false;
     if (!zone.allocAt(frame, order, gfpMigrateType(flags), cma)) return false;
     this.#allocated(zone, frame, order, flags);
     return true;
@@ -330,11 +347,11 @@ export class PageAllocator {
   }
 
   /** get_page_from_freelist() */
-  #fromFreelist(order: number, gfp: Gfp, mark: 'min' | 'low'): number {
+  #fromFreelist(order: number, gfp: Gfp, markOf: MarkOf): number {
     const type = gfpMigrateType(gfp);
     const cma = allowsCma(gfp);
     for (const zone of this.#zonelists[gfpZone(gfp)]) {
-      if (!zone.watermarkOk(order, reserveOf(zone.watermarks[mark], gfp), cma)) continue;
+      if (!zone.watermarkOk(order, markOf(zone, gfp), cma)) continue;
       const frame = zone.alloc(order, type, cma);
       if (frame >= 0) return this.#allocated(zone, frame, order, gfp);
     }
@@ -345,11 +362,11 @@ export class PageAllocator {
   #allocSlow(order: number, gfp: Gfp): number {
     const zones = this.#zonelists[gfpZone(gfp)];
     if ((gfp & __GFP_KSWAPD_RECLAIM) !== 0) this.reclaimer.balance(zones);
-    let frame = this.#fromFreelist(order, gfp, 'min');
+    let frame = this.#fromFreelist(order, gfp, reserveMark);
     if ((gfp & __GFP_DIRECT_RECLAIM) === 0) return frame;
-    const tries = (gfp & __GFP_NORETRY) === 0 ? MOST_TRIES : 1;
+    const tries = (gfp & __GFP_NORETRY) === 0 ? reclaimRetries(order) : 1;
     for (let n = 0; n < tries && frame < 0 && this.reclaimer.direct(zones, order); n++) {
-      frame = this.#fromFreelist(order, gfp, 'min');
+      frame = this.#fromFreelist(order, gfp, reserveMark);
     }
     return frame;
   }
@@ -398,9 +415,7 @@ export class PageAllocator {
     this.#account(zone);
   }
 
-  #addMemory(region: Region): void {
-    const from = this.frames.frame(region.base);
-    const to = from + region.size / PAGE_SIZE;
+  #addMemory(from: number, to: number): void {
     for (const zone of this.zones) {
       const first = Math.max(from, zone.start);
       const last = Math.min(to, zone.end);
@@ -408,36 +423,24 @@ export class PageAllocator {
     }
   }
 
-  #setUpWatermarks(): void {
-    setUpWatermarks(this.zones, this.#minFreeKbytes ?? minFreeKbytes(this.managedPages));
-  }
-
   #account(zone: Zone): void {
     const { trace } = this.sched;
     if (!trace.worlds) return;
     const used = zone.managedPages - zone.freePages;
-    const name = `zone ${zone.name}`;
+    const name = `zone ${ZONE_NAMES[zone.name]}`;
     trace.emit('linux', 'pool', { name, used, limit: zone.managedPages, unit: 'pages' });
   }
 
   #exhausted(order: number, gfp: Gfp): void {
-    const zones = this.#zonelists[gfpZone(gfp)];
-    const largest = zones.reduce((most, zone) => Math.max(most, zone.largestFreeOrder()), -1);
-    const tooLarge = order > MAX_PAGE_ORDER;
-    this.sched.trace.cause('linux', {
-      layer: 'linux/mm',
-      code: '-ENOMEM',
-      text: tooLarge ? 'no block is that large' : 'no free block is large enough',
-      object: zones.map((zone) => `zone ${zone.name}`).join(', '),
-      requested: PAGE_SIZE * 2 ** order,
-      available: largest < 0 ? 0 : PAGE_SIZE * 2 ** largest,
-      limit: tooLarge
-        ? `MAX_PAGE_ORDER=${MAX_PAGE_ORDER}`
-        : `RAM of the zones: ${zones.reduce((sum, zone) => sum + zone.managedPages, 0)} pages`,
-      hint: tooLarge
-        ? 'contiguous memory comes in blocks of at most 4 MiB: use several, or register user memory'
-        : 'look for memory that is never freed, or give the box more RAM',
-    });
+    explainNoPages(this.sched.trace, this.#zonelists[gfpZone(gfp)], order);
+  }
+
+  /** WARN_ON_ONCE_GFP(): no block is as large as that, so who asks has made a mistake. */
+  #tooLarge(gfp: Gfp): -1 {
+    if ((gfp & __GFP_NOWARN) !== 0 || this.#warnedTooLarge) return -1;
+    this.#warnedTooLarge = true;
+    this.#printk('WARNING: at mm/page_alloc.c __alloc_pages', 'warning');
+    return -1;
   }
 
   #bad(frame: number, what: string): Error {

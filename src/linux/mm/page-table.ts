@@ -102,6 +102,34 @@ export class PageTable {
     for (const key of keys.sort((a, b) => a - b)) this.#updateLeaf(key, from, to, visit);
   }
 
+  /**
+   * move_page_tables(): `count` entries from page `from` on go to page `to` on, where there are none. A
+   * leaf goes as a whole when it is one at either place (move_normal_pmd).
+   */
+  move(from: number, to: number, count: number): void {
+    const aligned = (to - from) % PTRS_PER_PTE === 0;
+    for (let done = 0; done < count;) {
+      const page = from + done;
+      const part = Math.min(PTRS_PER_PTE - (page & (PTRS_PER_PTE - 1)), count - done);
+      if (aligned && part === PTRS_PER_PTE) this.#moveLeaf(page, to + done);
+      else {
+        this.update(page, page + part, (at, pte) => {
+          this.set(at + to - from, pte);
+          return 0;
+        });
+      }
+      done += part;
+    }
+  }
+
+  /** There is no leaf without entries, so that none is in the way. */
+  #moveLeaf(from: number, to: number): void {
+    const leaf = this.#leaves.get(from / PTRS_PER_PTE);
+    if (leaf === undefined) return;
+    this.#leaves.delete(from / PTRS_PER_PTE);
+    this.#leaves.set(to / PTRS_PER_PTE, leaf);
+  }
+
   #updateLeaf(key: number, from: number, to: number, visit: PteVisitor): void {
     const leaf = this.#leaves.get(key);
     if (leaf === undefined) return;

@@ -42,7 +42,7 @@ export function pinSite(fields: PinSiteFields): PinSite {
   if (longterm && lifetime === 'short') throw new Error(`${name}: not long, but FOLL_LONGTERM`);
   const write = (fields.foll & FOLL_WRITE) !== 0;
   const foll = fields.foll & ~FOLL_WRITE;
-  const base = { call, write, foll };
+  const base = { call, write, foll, site: fields };
   return {
     ...fields,
     spelled: {

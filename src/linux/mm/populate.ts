@@ -24,12 +24,12 @@ export function populate(mm: MmStruct, start: number, end: number, vma: Vma): vo
   const last = end / PAGE_SIZE;
   const write = vma.writable && !vma.shared;
   let page = start / PAGE_SIZE;
-  if (write && vma.cache === undefined) page = populateBlocks(mm, page, last);
+  if (write && vma.cache === undefined) page = populateBlocks(mm, vma, page, last);
   while (page < last && userFault(mm, page, write ? 'write' : 'read') === undefined) page += 1;
 }
 
 /** Private memory in blocks that follow each other if possible. Returns the first page without. */
-function populateBlocks(mm: MmStruct, first: number, last: number): number {
+function populateBlocks(mm: MmStruct, vma: Vma, first: number, last: number): number {
   let behind = -1;
   for (let page = first; page < last;) {
     const count = Math.min(last - page, 1 << MAX_PAGE_ORDER);
@@ -37,7 +37,7 @@ function populateBlocks(mm: MmStruct, first: number, last: number): number {
     if (frame < 0) return page;
     mm.pages.zero(mm.pages.frames.address(frame), count * PAGE_SIZE);
     for (let i = 0; i < count; i++) {
-      mm.markAnon(frame + i, page + i);
+      mm.markAnon(frame + i, vma.anonIndex(page + i));
       mm.mapPte(page + i, normalPte(frame + i, true));
     }
     page += count;

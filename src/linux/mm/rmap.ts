@@ -3,9 +3,10 @@
  *
  * Upstream counterpart: mm/rmap.c. `frames.mapping` leads to the owner. For anonymous folios that
  * is the family of address spaces that forked from one (the root anon_vma), in all of which a page
- * has the same address, for nothing moves a mapping; for others it is the PageCache with its VMAs.
+ * has the same address, but where mremap() has moved it; for others it is the PageCache with its VMAs.
  * Left out: the interval trees, KSM, mappings of part of the pages of an anonymous large folio.
  */
+import { PAGE_SIZE } from '../../machine/address.ts';
 import type { MmStruct } from './mm-struct.ts';
 import type { PageCache } from './page-cache.ts';
 import { PG_ANON, PG_ANON_EXCLUSIVE } from './page-frames.ts';
@@ -104,13 +105,48 @@ export function rmapWalk(
       if (pteKind(pte) === kind && pteFrame(pte) === frame + i) visit(mm, page + i, pte, frame + i);
     }
   };
-  if (owner?.kind === 'anon') for (const mm of owner.mms) visitRange(mm, index, shown, count);
+  if (owner?.kind === 'anon') {
+    for (const mm of owner.mms) {
+      visitRange(mm, index, shown, count);
+      if (mm.hasMoved) for (const page of movedTo(mm, index)) visitRange(mm, page, shown, count);
+    }
+  }
   if (owner?.kind !== 'cache') return;
   for (const vma of owner.vmas) {
     const first = Math.max(index, vma.pgoff);
     const last = Math.min(index + count, vma.pgoff + vma.endPage - vma.firstPage);
     visitRange(vma.mm, vma.cachePage(first), shown + first - index, last - first);
   }
+}
+
+/** Where anonymous pages of a number may be now, beside where they came. */
+function movedTo({ vmas }: MmStruct, index: number): readonly number[] {
+  const found = [...vmas].filter(
+    ({ moved, firstPage, endPage }) =>
+      moved !== 0 && index + moved >= firstPage && index + moved < endPage,
+  );
+  return found.map(({ moved }) => index + moved);
+}
+
+/** folio_referenced() as far as VM_LOCKED goes: a mapping keeps the folio from being reclaimed. */
+export function isMappedLocked(pages: PageAllocator, folio: number): boolean {
+  const owner = pages.owners.get(pages.frames.mapping[folio]!);
+  let locked = false;
+  if (owner === undefined || !hasLocked(owner)) return false;
+  rmapWalk(pages, folio, (mm, page) => {
+    locked ||= mm.vmas.find(page * PAGE_SIZE)?.locked === true;
+  });
+  return locked;
+}
+
+/** Whether anybody who may map its folios has locked memory at all. */
+function hasLocked(owner: FolioOwner): boolean {
+  if (owner.kind === 'cache') {
+    for (const vma of owner.vmas) if (vma.locked) return true;
+    return false;
+  }
+  for (const { account } of owner.mms) if (account.lockedVm > 0) return true;
+  return false;
 }
 
 /**

@@ -7,11 +7,11 @@ import { MR_LONGTERM_PIN, allocMigrationTarget, migratePages } from './migrate.t
 import { GFP_USER } from './gfp.ts';
 import { pteFrame } from './page-table.ts';
 import { SecretMem } from './secretmem.ts';
-import { AT, bytes, makeMemory, readBack } from './testing/memory.ts';
+import { AT, FREE, bytes, makeMemory, readBack } from './testing/memory.ts';
 
 function box() {
   const memory = makeMemory({ swapPages: 10 });
-  const cache = new SecretMem(memory.pages);
+  const cache = new SecretMem(memory.pages, FREE);
   cache.bytes = PAGE_SIZE;
   const space = memory.addressSpace();
   space.mmap({ at: AT, fixed: 'replace', length: 2 * PAGE_SIZE, shared: true, cache });

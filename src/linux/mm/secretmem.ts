@@ -2,8 +2,8 @@
  * memfd_secret(): memory that the kernel itself does not look at. It cannot be pinned, so that it
  * cannot be registered with a TEE, and it is neither moved nor reclaimed.
  *
- * Upstream counterpart: mm/secretmem.c. Left out: taking the pages out of the kernel's linear map,
- * the limit by RLIMIT_MEMLOCK.
+ * Upstream counterpart: mm/secretmem.c, Linux 6.1.192. Left out: taking the pages out of the kernel's
+ * linear map.
  */
 import { PAGE_SIZE } from '../../machine/address.ts';
 import { GFP_HIGHUSER } from './gfp.ts';
@@ -14,6 +14,13 @@ import { PG_LRU, PG_UNEVICTABLE } from './page-frames.ts';
 import { pagesFor, removeFromCache } from './truncate.ts';
 import type { Vma } from './vma.ts';
 
+/** Whom its pages are charged to (struct secretmem_inode_state); each page once. */
+export interface SecretAccount {
+  /** False when there would be too many. */
+  charge(): boolean;
+  unchargeAll(): void;
+}
+
 export class SecretMem implements PageCache {
   readonly kind = 'cache';
   readonly name = '[secretmem]';
@@ -23,11 +30,13 @@ export class SecretMem implements PageCache {
   /** i_size, in bytes: set once, by the first ftruncate(). */
   bytes = 0;
   readonly #pages: PageAllocator;
+  readonly #account: SecretAccount;
   readonly #frames = new Map<number, number>();
   readonly #vmas = new Set<Vma>();
 
-  constructor(pages: PageAllocator) {
+  constructor(pages: PageAllocator, account: SecretAccount) {
     this.#pages = pages;
+    this.#account = account;
     this.id = pages.owners.register(this);
   }
 
@@ -65,6 +74,7 @@ export class SecretMem implements PageCache {
       removeFromCache(this.#pages, frame);
     }
     this.#frames.clear();
+    this.#account.unchargeAll();
     this.#pages.owners.unregister(this);
   }
 
@@ -72,6 +82,10 @@ export class SecretMem implements PageCache {
     const { frames } = this.#pages;
     const frame = this.#pages.allocFrames(0, GFP_HIGHUSER);
     if (frame < 0) return FAULT_OOM;
+    if (!this.#account.charge()) {
+      this.#pages.putFrame(frame);
+      return FAULT_SIGBUS;
+    }
     this.#pages.zero(frames.address(frame), PAGE_SIZE);
     frames.flags[frame] = PG_LRU | PG_UNEVICTABLE;
     frames.mapping[frame] = this.id;

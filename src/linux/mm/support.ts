@@ -5,7 +5,7 @@ const AREA = 'Linux memory management';
 
 export const MM_SUPPORT: readonly SupportRow[] = [
   { area: AREA, name: 'alloc_pages', status: 'partial', note: 'no per-CPU lists, no compaction' },
-  { area: AREA, name: 'zones DMA32, NORMAL, MOVABLE', status: 'supported' },
+  { area: AREA, name: 'zones DMA32, NORMAL, HIGHMEM, MOVABLE', status: 'supported' },
   { area: AREA, name: 'watermarks', status: 'partial', note: 'no lowmem_reserve, no boost' },
   { area: AREA, name: 'compound pages', status: 'supported' },
   { area: AREA, name: 'alloc_pages_exact', status: 'supported' },
@@ -20,7 +20,7 @@ export const MM_SUPPORT: readonly SupportRow[] = [
     area: AREA,
     name: 'kmap, kmap_local_page',
     status: 'partial',
-    note: 'high memory on the arm layout only, as ZONE_MOVABLE',
+    note: 'high memory on the arm layout only, where highmem= says so',
   },
   { area: AREA, name: 'page migrate types', status: 'supported' },
   { area: AREA, name: 'demand paging', status: 'partial', note: 'no huge pages' },
@@ -42,7 +42,13 @@ export const MM_SUPPORT: readonly SupportRow[] = [
     area: AREA,
     name: 'RLIMIT_MEMLOCK',
     status: 'partial',
-    note: 'for pins, per user and per address space; mlock() is not counted',
+    note: 'for pins and secret memory, per user; for MAP_LOCKED, per address space; no mlock()',
+  },
+  {
+    area: AREA,
+    name: 'mremap',
+    status: 'partial',
+    note: 'as 6.1: one mapping at a time; no huge pages, no userfaultfd',
   },
   { area: AREA, name: 'MAP_POPULATE', status: 'supported' },
   { area: AREA, name: 'vm.max_map_count', status: 'supported' },
@@ -80,7 +86,7 @@ export const MM_SUPPORT: readonly SupportRow[] = [
     area: AREA,
     name: 'secretmem',
     status: 'partial',
-    note: 'stays in the linear map; no limit by RLIMIT_MEMLOCK',
+    note: 'stays in the linear map',
   },
   {
     area: AREA,
@@ -88,5 +94,4 @@ export const MM_SUPPORT: readonly SupportRow[] = [
     status: 'partial',
     note: 'attributes of RAM; what they do to ordering and caches cannot be seen',
   },
-  { area: AREA, name: 'mremap', status: 'absent', note: '-ENOSYS' },
 ];

@@ -5,7 +5,10 @@
  * cache (a page that two processes shared comes back as a page for each), several areas,
  * clusters. Without slots, as by default, there is none.
  */
-import { PAGE_SIZE } from '../../machine/address.ts';
+import { PAGE_SHIFT, PAGE_SIZE } from '../../machine/address.ts';
+
+/** As many as a page table entry can name. */
+export const MOST_SWAP_PAGES = 1 << (32 - PAGE_SHIFT);
 
 export class SwapArea {
   /** Slots, one a page. */

@@ -25,9 +25,25 @@ export interface MmSwitches {
   readonly slowPinsLongtermOnly: boolean;
   /**
    * Long-term pins for writing refuse shared mappings of files that track what becomes dirty:
-   * -EFAULT. Since 6.5.
+   * -EFAULT. Since 6.5. Before, io_uring looked itself, and refused every mapping of a file but shared
+   * memory: -EOPNOTSUPP.
    */
   readonly longtermRefusesDirtyTracked: boolean;
+  /**
+   * A long-term pin for reading of a private mapping gets a page of the process's own, so that it
+   * sees what is written later (6.2). Off: it keeps the page of the file, or the page of zeros, and
+   * drivers ask for FOLL_WRITE and FOLL_FORCE instead.
+   */
+  readonly longtermUnsharesCow: boolean;
+  /**
+   * pin_user_pages_unlocked() takes FOLL_LONGTERM (6.3). Off: -EINVAL, for it may drop mmap_lock and
+   * could not look at all VMAs then.
+   */
+  readonly unlockedTakesLongterm: boolean;
+  /** The longest fixed buffer of io_uring, bytes: 1 GiB in 6.1, 1 TiB in 7.3. More is -EFAULT. */
+  readonly fixedBufferMost: number;
+  /** ivtv pins past the protection of what it is given (FOLL_FORCE). Up to 6.1. */
+  readonly ivtvForces: boolean;
   /** O_DIRECT pins its pages (FOLL_PIN). Before 6.5 it took references only (FOLL_GET). */
   readonly directIoPins: boolean;
   /**
@@ -48,6 +64,10 @@ export const MM_LINUX_7_3: MmSwitches = {
   follGetInternal: false,
   slowPinsLongtermOnly: false,
   longtermRefusesDirtyTracked: true,
+  longtermUnsharesCow: true,
+  unlockedTakesLongterm: true,
+  fixedBufferMost: 2 ** 40,
+  ivtvForces: false,
   directIoPins: true,
   slabPagesFrozen: true,
   kmapToPageKnowsLocal: true,
@@ -56,6 +76,10 @@ export const MM_LINUX_7_3: MmSwitches = {
 export const MM_LINUX_6_1: MmSwitches = {
   ...MM_LINUX_7_3,
   longtermRefusesDirtyTracked: false,
+  longtermUnsharesCow: false,
+  unlockedTakesLongterm: false,
+  fixedBufferMost: 2 ** 30,
+  ivtvForces: true,
   directIoPins: false,
   slabPagesFrozen: false,
 };

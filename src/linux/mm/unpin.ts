@@ -6,6 +6,7 @@
 import type { Pa } from '../../machine/address.ts';
 import type { PageAllocator } from './page-allocator.ts';
 import { unpinFolio } from './page-pin.ts';
+import type { PinOrigin } from './pin-list.ts';
 import type { PinnedPages } from './user-memory.ts';
 
 /** unpin_user_pages() for the first `count` of a list. */
@@ -39,12 +40,31 @@ export function tracePins(allocator: PageAllocator, before: number): void {
 /** Pages of a program inside the box: they are its own, so nothing needs syncing. */
 export class PinnedFrames implements PinnedPages {
   readonly pages: readonly Pa[];
+  readonly #origin: PinOrigin;
   readonly #allocator: PageAllocator;
   #held = true;
+  /** Neighbours in the list of all pins. */
+  #before: PinnedFrames | undefined;
+  #after: PinnedFrames | undefined = undefined;
 
-  constructor(allocator: PageAllocator, pages: readonly Pa[]) {
+  constructor(origin: PinOrigin, pages: readonly Pa[]) {
     this.pages = pages;
-    this.#allocator = allocator;
+    this.#origin = origin;
+    this.#allocator = origin.mm.pages;
+    const { pins } = this.#allocator;
+    this.#before = pins.last;
+    if (pins.last === undefined) pins.first = this;
+    else pins.last.#after = this;
+    pins.last = this;
+  }
+
+  get origin(): PinOrigin {
+    return this.#origin;
+  }
+
+  /** The pin that was taken next, of those that are held. */
+  get next(): PinnedFrames | undefined {
+    return this.#after;
   }
 
   syncForDevice(): void {}
@@ -55,10 +75,20 @@ export class PinnedFrames implements PinnedPages {
       throw this.#allocator.sched.halt('use after free', 'pages are unpinned a second time');
     }
     this.#held = false;
+    this.#unlist();
     const before = this.#allocator.pinsOutstanding;
     if (makeDirty) setPagesDirty(this.#allocator, this.pages);
     unpinPages(this.#allocator, this.pages, this.pages.length);
     tracePins(this.#allocator, before);
+  }
+
+  #unlist(): void {
+    const { pins } = this.#allocator;
+    const [before, after] = [this.#before, this.#after];
+    if (before === undefined) pins.first = after;
+    else before.#after = after;
+    if (after === undefined) pins.last = before;
+    else after.#before = before;
   }
 }
 

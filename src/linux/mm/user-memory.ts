@@ -6,6 +6,7 @@
 import type { Pa, Va } from '../../machine/address.ts';
 import type { MmAccount } from './account.ts';
 import type { PinCall, PinSuffix } from './gup-flags.ts';
+import type { PinSiteFields } from './pin-site.ts';
 
 /** Memory types of a mapping (arch page protection): only `normal` memory may be registered. */
 export type MemoryType = 'normal' | 'normal-tagged' | 'write-combine' | 'device';
@@ -33,6 +34,8 @@ export interface GupFlags {
   readonly call?: PinCall;
   /** What its name ends in, where names say how long. */
   readonly suffix?: PinSuffix;
+  /** Who pins, and what for. */
+  readonly site?: PinSiteFields;
 }
 
 /**
@@ -55,7 +58,7 @@ export interface PinnedPages {
 }
 
 export interface UserMemory {
-  /** mm->locked_vm and pinned_vm; those of a native program are the host kernel's. */
+  /** mm->locked_vm and pinned_vm, as far as this kernel counts them. */
   readonly account?: MmAccount;
   /** As access_ok(): says whether the range lies in user space; nothing need be mapped there. */
   accessOk(at: number, length: number): boolean;

@@ -27,6 +27,11 @@ export class VmaList {
     return this.#vmas.length;
   }
 
+  /** total_vm, pages. */
+  get totalVm(): number {
+    return this.#vmas.reduce((sum, { pages }) => sum + pages, 0);
+  }
+
   /** From the highest down. */
   [Symbol.iterator](): ArrayIterator<Vma> {
     return this.#vmas.values();
@@ -48,8 +53,13 @@ export class VmaList {
 
   /** Adds a VMA where nothing is mapped, and merges it with its neighbours (vma_merge). */
   insert(vma: Vma): void {
-    this.#vmas.splice(this.#indexFrom(vma.start), 0, vma);
+    this.insertApart(vma);
     this.mergeAround(vma);
+  }
+
+  /** Adds a VMA where nothing is mapped (vma_link). */
+  insertApart(vma: Vma): void {
+    this.#vmas.splice(this.#indexFrom(vma.start), 0, vma);
   }
 
   /** A VMA's flags are new: it may have come to fit its neighbours. */

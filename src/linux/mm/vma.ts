@@ -21,6 +21,8 @@ export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 /** Page ranges managed without struct page, just pure PFN. */
 export const VM_PFNMAP = 0x400;
+/** Its pages are never reclaimed, and count as locked_vm (MAP_LOCKED). */
+export const VM_LOCKED = 0x2000;
 /** Memory mapped I/O or similar. */
 export const VM_IO = 0x4000;
 /** fork() does not copy it (MADV_DONTFORK). */
@@ -33,7 +35,7 @@ export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE | VM_EXEC;
 /** Distance of VM_MAYREAD from VM_READ. */
 export const VM_MAY_SHIFT = 4;
 /** VMAs that never merge. */
-const VM_SPECIAL = VM_IO | VM_DONTEXPAND | VM_PFNMAP;
+export const VM_SPECIAL = VM_IO | VM_DONTEXPAND | VM_PFNMAP;
 
 /** The open file behind a mapping, as far as VMAs hold it (vm_file and vm_operations_struct). */
 export interface VmFile {
@@ -55,6 +57,8 @@ export interface VmaFields {
   /** Page of `cache` at `start`. */
   readonly pgoff: number;
   readonly file: VmFile | undefined;
+  /** Not at all by default. */
+  readonly moved?: number;
 }
 
 export class Vma implements VmaInfo {
@@ -68,6 +72,11 @@ export class Vma implements VmaInfo {
   readonly cache: PageCache | undefined;
   readonly pgoff: number;
   readonly file: VmFile | undefined;
+  /**
+   * Pages by which mremap() has moved it, upwards, since its anonymous pages were numbered: they keep
+   * their numbers (page->index), so that others who share them find them (vm_pgoff of such VMAs).
+   */
+  moved: number;
 
   constructor(fields: VmaFields) {
     this.mm = fields.mm;
@@ -78,6 +87,7 @@ export class Vma implements VmaInfo {
     this.cache = fields.cache;
     this.pgoff = fields.pgoff;
     this.file = fields.file;
+    this.moved = fields.moved ?? 0;
     this.cache?.attach(this);
   }
 
@@ -94,6 +104,13 @@ export class Vma implements VmaInfo {
   get accessible(): boolean {
     return (this.flags & VM_ACCESS_FLAGS) !== 0;
   }
+  /** is_cow_mapping(): writes are to pages of its own. */
+  get isCow(): boolean {
+    return (this.flags & (VM_SHARED | VM_MAYWRITE)) === VM_MAYWRITE;
+  }
+  get locked(): boolean {
+    return (this.flags & VM_LOCKED) !== 0;
+  }
   get pfnMapped(): boolean {
     return (this.flags & VM_PFNMAP) !== 0;
   }
@@ -107,6 +124,15 @@ export class Vma implements VmaInfo {
   get endPage(): number {
     return this.end / PAGE_SIZE;
   }
+  /** vma_pages() */
+  get pages(): number {
+    return this.endPage - this.firstPage;
+  }
+
+  /** vma_expand(), by so many bytes. */
+  grow(bytes: number): void {
+    this.end = va(this.end + bytes);
+  }
 
   /** linear_page_index(): page of `cache` behind a page of the address space. */
   cacheIndex(page: number): number {
@@ -118,19 +144,37 @@ export class Vma implements VmaInfo {
     return this.firstPage + index - this.pgoff;
   }
 
+  /** linear_page_index() of an anonymous page: where it was when it came. */
+  anonIndex(page: number): number {
+    return page - this.moved;
+  }
+
   /** vm_area_dup() for a part of this VMA. */
   part(start: number, end: number): Vma {
     this.file?.open();
     const pgoff = this.pgoff + (start - this.start) / PAGE_SIZE;
+    const { mm, flags, memoryType, cache, file, moved } = this;
+    return new Vma({ mm, start, end, flags, memoryType, cache, pgoff, file, moved });
+  }
+
+  /**
+   * copy_vma(): what is at `from` will be shown at `start`.
+   * @param numbered it has anonymous pages, which keep their numbers
+   */
+  copyTo(from: number, start: number, length: number, numbered: boolean): Vma {
+    this.file?.open();
+    const pgoff = this.pgoff + (from - this.start) / PAGE_SIZE;
+    const moved = numbered ? this.moved + (start - from) / PAGE_SIZE : 0;
     const { mm, flags, memoryType, cache, file } = this;
-    return new Vma({ mm, start, end, flags, memoryType, cache, pgoff, file });
+    const end = start + length;
+    return new Vma({ mm, start, end, flags, memoryType, cache, pgoff, file, moved });
   }
 
   /** vm_area_dup(): the same in another address space. */
   dup(mm: MmStruct): Vma {
     this.file?.open();
-    const { start, end, flags, memoryType, cache, pgoff, file } = this;
-    return new Vma({ mm, start, end, flags, memoryType, cache, pgoff, file });
+    const { start, end, flags, memoryType, cache, pgoff, file, moved } = this;
+    return new Vma({ mm, start, end, flags, memoryType, cache, pgoff, file, moved });
   }
 
   /** vm_area_free(): what it referred to loses a reference. */
@@ -150,7 +194,8 @@ export class Vma implements VmaInfo {
       this.memoryType === next.memoryType &&
       this.cache === next.cache &&
       (this.cache === undefined || this.cacheIndex(next.firstPage) === next.pgoff) &&
-      this.file === next.file
+      this.file === next.file &&
+      this.moved === next.moved
     );
   }
 }

@@ -52,14 +52,22 @@ describe('vmalloc', () => {
     const { pages, vm, warnings } = make(4 * PAGE_SIZE);
     const before = pages.freePages;
     assert.equal(vm.vmalloc(0), undefined);
+    assert.equal(vm.vmalloc(0), undefined);
     assert.equal(vm.vmalloc(4 * PAGE_SIZE), undefined, 'the guard page has no room');
     assert.equal(vm.vmalloc(9 * MIB), undefined);
-    assert.equal(warnings.length, 2);
+    assert.deepEqual(warnings, [
+      'WARNING: at mm/vmalloc.c __vmalloc_node_range',
+      `vmalloc error: size ${4 * PAGE_SIZE}, vm_struct allocation failed`,
+      `vmalloc error: size ${9 * MIB}, exceeds total pages`,
+    ]);
     assert.equal(pages.freePages, before);
     const large = make(16 * MIB);
     const used = large.vm.vmalloc(5 * MIB)!;
     const left = large.pages.freePages;
-    assert.equal(large.vm.vmalloc(5 * MIB), undefined);
+    assert.equal(large.vm.vmalloc(5 * MIB - 1), undefined);
+    assert.deepEqual(large.warnings, [
+      `vmalloc error: size ${5 * MIB}, page order 0, failed to allocate pages`,
+    ]);
     assert.equal(large.pages.freePages, left);
     large.vm.vfree(used);
   });

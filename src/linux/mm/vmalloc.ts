@@ -32,6 +32,7 @@ export class Vmalloc {
   readonly #warn: (text: string) => void;
   /** Ascending. */
   readonly #areas: VmArea[] = [];
+  #warnedZero = false;
 
   constructor({ pages, start, end, warn }: VmallocOptions) {
     this.#allocator = pages;
@@ -83,41 +84,60 @@ export class Vmalloc {
     return area?.pages[Math.floor((address - area.start) / PAGE_SIZE)];
   }
 
+  /** __vmalloc_node_range() */
   #alloc(bytes: number, gfp: number): Va | undefined {
     const count = pagesFor(bytes);
-    if (count === 0 || count > this.#allocator.managedPages) {
-      this.#warn(`vmalloc error: size ${bytes}, ${count === 0 ? 'zero' : 'exceeds total pages'}`);
-      return undefined;
+    if (count === 0) return this.#warnZero();
+    const { managedPages } = this.#allocator;
+    if (count > managedPages) return this.#error(bytes, 'exceeds total pages');
+    if (this.#findRoom(count) === undefined) {
+      return this.#error(bytes, 'vm_struct allocation failed');
     }
     const pages: Pa[] = [];
-    for (let n = 0; n < count; n++) {
+    while (pages.length < count) {
       const page = this.#allocator.alloc(0, gfp);
-      if (page === undefined) break;
+      if (page === undefined) {
+        this.#free(pages);
+        return this.#error(count * PAGE_SIZE, 'page order 0, failed to allocate pages');
+      }
       pages.push(page);
     }
-    const start = pages.length === count ? this.#insert(pages, true) : undefined;
-    if (start === undefined) this.#free(pages);
-    return start;
+    return this.#insert(pages, true);
+  }
+
+  #error(bytes: number, why: string): undefined {
+    this.#warn(`vmalloc error: size ${bytes}, ${why}`);
+  }
+
+  /** WARN_ON_ONCE(): who asks for nothing has made a mistake. */
+  #warnZero(): undefined {
+    if (this.#warnedZero) return;
+    this.#warnedZero = true;
+    this.#warn('WARNING: at mm/vmalloc.c __vmalloc_node_range');
   }
 
   #free(pages: readonly Pa[]): void {
     for (const page of pages) this.#allocator.free(page, 0);
   }
 
-  /** alloc_vmap_area(): the lowest hole that has room for the pages and the guard page. */
   #insert(pages: readonly Pa[], owned: boolean): Va | undefined {
-    if (pages.length === 0) return undefined;
-    const bytes = (pages.length + 1) * PAGE_SIZE;
-    let start = this.start;
+    const room = pages.length === 0 ? undefined : this.#findRoom(pages.length);
+    if (room === undefined) return undefined;
+    this.#areas.splice(room.at, 0, { start: room.start, pages: [...pages], owned });
+    return room.start;
+  }
+
+  /** alloc_vmap_area(): the lowest hole that has room for so many pages and the guard page. */
+  #findRoom(count: number): { readonly start: Va; readonly at: number } | undefined {
+    const bytes = (count + 1) * PAGE_SIZE;
+    let { start } = this;
     let at = 0;
     for (; at < this.#areas.length; at++) {
       const area = this.#areas[at]!;
       if (start + bytes <= area.start) break;
       start = va(area.start + (area.pages.length + 1) * PAGE_SIZE);
     }
-    if (start + bytes > this.end) return undefined;
-    this.#areas.splice(at, 0, { start, pages: [...pages], owned });
-    return start;
+    return start + bytes > this.end ? undefined : { start, at };
   }
 
   #remove(address: Va, call: string): VmArea | undefined {

@@ -17,13 +17,19 @@ import {
   PG_UNEVICTABLE,
 } from './page-frames.ts';
 import { maybeDmaPinned } from './page-pin.ts';
-import { tryToUnmap } from './rmap.ts';
+import { isMappedLocked, tryToUnmap } from './rmap.ts';
 import type { Zone } from './zone.ts';
 
-/** Runs of kswapd without a page freed until it gives up (MAX_RECLAIM_RETRIES). */
+/** Runs of kswapd without a page freed until it gives up; and see `reclaimRetries`. */
 const MAX_RECLAIM_RETRIES = 16;
+/** Blocks above this order are no reason to reclaim all that there is. */
+const PAGE_ALLOC_COSTLY_ORDER = 3;
 /** Pages that one direct reclaim wants to free (SWAP_CLUSTER_MAX). */
 const SWAP_CLUSTER_MAX = 32;
+
+/** should_reclaim_retry(): how often an allocation reclaims pages, for as long as that frees any. */
+export const reclaimRetries = (order: number): number =>
+  order <= PAGE_ALLOC_COSTLY_ORDER ? Infinity : MAX_RECLAIM_RETRIES;
 
 /** folio_is_file_lru(), for a folio of a file that has its content. */
 export function isCleanFilePage(flags: number): boolean {
@@ -97,7 +103,7 @@ export class Reclaimer {
     const cache = owners.cache(frames.mapping[folio]!);
     const own = cache === undefined ? 0 : frames.folioPages(folio);
     const known = 1 + own + Number((flags & PG_PRIVATE) !== 0) + frames.mapcount[folio]!;
-    if (frames.refs[folio] !== known) return false;
+    if (frames.refs[folio] !== known || isMappedLocked(this.#pages, folio)) return false;
     if ((flags & PG_ANON) !== 0) return this.#swapOut(folio);
     if (cache === undefined) return false;
     tryToUnmap(this.#pages, folio, -1);

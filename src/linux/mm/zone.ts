@@ -39,7 +39,15 @@ export interface Watermarks {
   readonly high: number;
 }
 
-export type ZoneName = 'DMA32' | 'NORMAL' | 'MOVABLE';
+export type ZoneName = 'DMA32' | 'NORMAL' | 'HIGHMEM' | 'MOVABLE';
+
+/** zone_names[]: as /proc/zoneinfo and /proc/buddyinfo name them. */
+export const ZONE_NAMES: { readonly [Z in ZoneName]: string } = {
+  DMA32: 'DMA32',
+  NORMAL: 'Normal',
+  HIGHMEM: 'HighMem',
+  MOVABLE: 'Movable',
+};
 
 export class Zone {
   readonly name: ZoneName;

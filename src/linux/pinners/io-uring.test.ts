@@ -11,13 +11,18 @@ import {
   EOVERFLOW,
 } from '../../abi/errno.ts';
 import { O_RDONLY, PROT_READ, SIGKILL } from '../../abi/fcntl.ts';
-import { PAGE_SIZE } from '../../machine/address.ts';
+import { PAGE_SIZE, va } from '../../machine/address.ts';
 import { WaitQueue } from '../../sched/wait.ts';
 import { Shmem } from '../mm/shmem.ts';
+import { MM_LINUX_6_1, MM_LINUX_7_3 } from '../mm/switches.ts';
+import type { MmSwitches } from '../mm/switches.ts';
 import type { Kernel } from '../process/kernel.ts';
 import type { Program } from '../process/program.ts';
 import { IORING_MAX_REG_BUFFERS, IoRing, ioRing, ioUringSetup } from './io-uring.ts';
-import { buffer, lent, pinKernel, user } from './testing/pinning.ts';
+import type { Iovec } from './io-uring.ts';
+import { buffer, lent, mapFile, pinKernel, user } from './testing/pinning.ts';
+
+const MIB = 1 << 20;
 
 function ringOf(program: Program): { readonly fd: number; readonly ring: IoRing } {
   const fd = ioUringSetup(program.thread);
@@ -71,7 +76,9 @@ describe('fixed buffers', () => {
     assert.equal(register(good, { base: at, length: 0 }), -EFAULT);
     assert.equal(register(good, { base: 0, length: 1 }), -EFAULT);
     assert.equal(register(good, { base: at, length: 2 ** 40 + 1 }), -EFAULT);
-    assert.equal(register(good, { base: 2 ** 53 - 2, length: 4096 }), -EOVERFLOW);
+    assert.equal(register(good, { base: 2 ** 53 - 2, length: 4096 }), -EFAULT);
+    assert.equal(register(good, { base: 2 ** 64 - 2 * PAGE_SIZE, length: 4096 }), -EFAULT);
+    assert.equal(register(good, { base: 2 ** 64 - 2 * PAGE_SIZE, length: 6144 }), -EOVERFLOW);
     const hole = program.process.mm.mmap({ length: 4 * PAGE_SIZE });
     program.process.mm.munmap(hole + 2 * PAGE_SIZE, 2 * PAGE_SIZE);
     assert.equal(register(good, iovec(hole, 4)), -EFAULT);
@@ -83,6 +90,78 @@ describe('fixed buffers', () => {
     assert.equal(register(good), 0);
     assert.equal(register(good), -EBUSY);
     assert.deepEqual(held(kernel), [2, 2]);
+  });
+
+  it('may have entries without memory', () => {
+    const kernel = pinKernel();
+    const program = user(kernel);
+    const { ring } = ringOf(program);
+    const nothing = { base: 0, length: 0 };
+    assert.equal(ring.register(program.thread, [nothing, iovec(buffer(program, 1), 1)]), 0);
+    assert.deepEqual([ring.size, ...held(kernel)], [2, 1, 1]);
+    assert.equal(ring.import(0, 0, 0, 'read'), -EFAULT);
+    assert.equal(ring.unregister(), 0);
+    assert.deepEqual(held(kernel), [0, 0]);
+  });
+
+  it('have 1 GiB in 6.1, 1 TiB since', () => {
+    const lengths = [2 ** 30, 2 ** 30 + 1, 2 ** 40, 2 ** 40 + 1];
+    const causes = (switches: MmSwitches): readonly boolean[] =>
+      lengths.map((length) => {
+        const kernel = pinKernel(switches);
+        const program = user(kernel);
+        // It is too short: who tries has pinned before finding that out.
+        const { ring } = ringOf(program);
+        const base = program.process.mm.mmap({ at: va(MIB), fixed: 'replace', length: PAGE_SIZE });
+        assert.equal(ring.register(program.thread, [{ base, length }]), -EFAULT);
+        return kernel.pages.vmstat.nr_foll_pin_acquired > 0;
+      });
+    assert.deepEqual(causes(MM_LINUX_6_1), [true, false, false, false]);
+    assert.deepEqual(causes(MM_LINUX_7_3), [true, true, true, false]);
+  });
+
+  it('are of no file but shared memory in 6.1, whichever way it is mapped', () => {
+    const register = (switches: MmSwitches, map: (program: Program) => Iovec): number => {
+      const kernel = pinKernel(switches);
+      const program = user(kernel);
+      const rc = ringOf(program).ring.register(program.thread, [map(program)]);
+      if (rc !== 0) assert.deepEqual(held(kernel), [0, 0]);
+      return rc;
+    };
+    const of = (shared: boolean) => (program: Program) => {
+      const { cache } = mapFile(program);
+      return iovec(program.process.mm.mmap({ length: PAGE_SIZE, shared, cache }), 1);
+    };
+    const memory = ({ process: { mm, kernel } }: Program) => {
+      const cache = new Shmem(kernel.pages);
+      return iovec(mm.mmap({ length: PAGE_SIZE, shared: true, cache }), 1);
+    };
+    const two = (program: Program) => {
+      const { mm, kernel } = program.process;
+      const at = mm.mmap({ length: 2 * PAGE_SIZE });
+      const cache = new Shmem(kernel.pages);
+      mm.mmap({ at, fixed: 'replace', length: PAGE_SIZE, shared: true, cache });
+      return iovec(at, 2);
+    };
+    const twice = ({ process: { mm, kernel } }: Program) => {
+      const at = mm.mmap({ length: 2 * PAGE_SIZE });
+      const cache = new Shmem(kernel.pages);
+      for (const page of [at, va(at + PAGE_SIZE)]) {
+        const file = { open() {}, close() {} };
+        const pieces = { at: page, fixed: 'replace', length: PAGE_SIZE, shared: true } as const;
+        mm.mmap({ ...pieces, cache, file });
+      }
+      return iovec(at, 2);
+    };
+    const maps = [of(true), of(false), memory, two, twice];
+    assert.deepEqual(
+      maps.map((map) => register(MM_LINUX_6_1, map)),
+      [-EOPNOTSUPP, -EOPNOTSUPP, 0, -EINVAL, 0],
+    );
+    assert.deepEqual(
+      maps.map((map) => register(MM_LINUX_7_3, map)),
+      [-EFAULT, 0, 0, 0, 0],
+    );
   });
 
   it('the fd must be of a ring', async () => {
@@ -110,6 +189,21 @@ describe('RLIMIT_MEMLOCK', () => {
     assert.equal(rings[1]!.register(b.thread, [iovec(at[1]!, 2)]), 0);
     assert.deepEqual([kernel.accounts.pages(1000), kernel.accounts.pages(1001)], [10, 8]);
     assert.equal(kernel.pages.pinsOutstanding, 18);
+  });
+
+  it('is the caller’s, and the charge is the ring maker’s', () => {
+    const kernel = pinKernel();
+    const maker = user(kernel, { memlock: 0 });
+    const other = user(kernel, { uid: 1001, memlock: 2 * PAGE_SIZE });
+    const { ring } = ringOf(maker);
+    const at = buffer(other, 3);
+    assert.equal(ring.register(other.thread, [iovec(at, 2)]), 0);
+    assert.deepEqual([kernel.accounts.pages(1000), kernel.accounts.pages(1001)], [2, 0]);
+    const [made, used] = [maker, other].map(({ process }) => process.mm.account.pinnedVm);
+    assert.deepEqual([made, used], [2, 0]);
+    ring.unregister();
+    assert.equal(ring.register(other.thread, [iovec(at, 3)]), -ENOMEM);
+    assert.deepEqual(held(kernel), [0, 0]);
   });
 
   it('CAP_IPC_LOCK is asked when the ring is made', () => {

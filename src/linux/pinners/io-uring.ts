@@ -3,8 +3,8 @@
  *
  * Upstream counterpart: io_uring/rsrc.c (io_sqe_buffers_register, io_pin_pages, io_import_fixed) and
  * as much of io_uring/io_uring.c as gives a ring its fd. The yardstick for long-term pins: they leave
- * CMA areas and ZONE_MOVABLE, and count against RLIMIT_MEMLOCK. Left out: the queues, sparse tables,
- * updates of single buffers, buffers of the kernel.
+ * CMA areas and ZONE_MOVABLE, and count against RLIMIT_MEMLOCK. Left out: the queues, updates of single
+ * buffers, buffers of the kernel.
  */
 import {
   EBADF,
@@ -17,17 +17,19 @@ import {
   EOVERFLOW,
 } from '../../abi/errno.ts';
 import { O_RDWR } from '../../abi/fcntl.ts';
-import { pageOffset, pageStart, pagesFor, va } from '../../machine/address.ts';
+import { PAGE_SIZE, pageOffset, pageStart, pagesFor, va } from '../../machine/address.ts';
 import type { Access, Mapping } from '../../machine/bus.ts';
 import { isAccounted, pagesToAccount } from '../mm/account.ts';
-import type { PinCharge } from '../mm/account.ts';
+import type { PinCharge, Pinner } from '../mm/account.ts';
 import { FOLL_WRITE } from '../mm/gup-flags.ts';
 import { pinSite, pinUser } from '../mm/pin-site.ts';
+import type { MmSwitches } from '../mm/switches.ts';
 import type { PinnedPages } from '../mm/user-memory.ts';
 import { File } from '../process/file.ts';
 import type { FileOperations } from '../process/file.ts';
 import type { Kernel } from '../process/kernel.ts';
 import type { Thread } from '../process/thread.ts';
+import type { Process } from '../process/user-process.ts';
 
 const FIXED_BUFFERS = pinSite({
   name: 'io_pin_pages',
@@ -42,8 +44,8 @@ const FIXED_BUFFERS = pinSite({
 /* Source: io_uring/rsrc.c. */
 /** Buffers of a ring. */
 export const IORING_MAX_REG_BUFFERS = 1 << 14;
-/** The longest one, bytes. */
-const MAX_BUFFER = 2 ** 40;
+/** Addresses have 64 bits. */
+const ADDRESS_END = 2 ** 64;
 
 /** struct iovec */
 export interface Iovec {
@@ -62,15 +64,19 @@ interface MappedBuffer {
 /** struct io_ring_ctx, as far as it holds buffers. */
 export class IoRing {
   readonly #kernel: Kernel;
-  /** ctx->user: who made the ring without CAP_IPC_LOCK has its buffers counted. */
+  /** ctx->user and ctx->mm_account: whoever made the ring pays, whoever registers. */
+  readonly #maker: Pinner;
+  /** The maker had no CAP_IPC_LOCK. */
   readonly #accounted: boolean;
-  #buffers: MappedBuffer[] = [];
+  /** An entry without memory is undefined: dummy_ubuf. */
+  #buffers: (MappedBuffer | undefined)[] = [];
   /** Large folios that count already (headpage_already_acct). */
   readonly #heads = new Set<number>();
 
-  constructor(kernel: Kernel, accounted: boolean) {
+  constructor({ kernel, cred, rlimits, mm }: Process) {
     this.#kernel = kernel;
-    this.#accounted = accounted;
+    this.#maker = { cred, rlimits, mm };
+    this.#accounted = isAccounted(this.#maker);
   }
 
   /** Registered buffers. */
@@ -112,41 +118,70 @@ export class IoRing {
     this.#releaseAll();
   }
 
-  /** io_sqe_buffer_register() */
-  #add(thread: Thread, { base, length }: Iovec): number {
-    if (base === 0 || length === 0 || length > MAX_BUFFER) return -EFAULT;
-    if (base + length > Number.MAX_SAFE_INTEGER) return -EOVERFLOW;
-    const offset = pageOffset(base);
-    const count = pagesFor(offset + length);
-    const { process } = thread;
-    const { switches, frames } = this.#kernel.pages;
-    const pinned = pinUser(process.mm, FIXED_BUFFERS, va(pageStart(base)), count, switches);
-    if (typeof pinned === 'number') return pinned;
-    const charge =
-      pinned.pages.length === count
-        ? this.#kernel.accounts.charge(
-            process,
-            pagesToAccount(frames, pinned.pages, this.#heads),
-            this.#accounted,
-          )
-        : undefined;
-    if (charge === undefined) {
-      const short = pinned.pages.length < count;
-      pinned.unpin();
-      return short ? -EFAULT : -ENOMEM;
-    }
-    this.#buffers.push({ pinned, offset, length, charge });
+  /** io_sqe_buffer_register(), after io_buffer_validate() */
+  #add({ process }: Thread, iovec: Iovec): number {
+    const rc = validate(iovec, this.#kernel.pages.switches);
+    if (rc !== 0) return rc;
+    const buffer = iovec.base === 0 ? undefined : this.#pin(process, iovec);
+    if (typeof buffer === 'number') return buffer;
+    this.#buffers.push(buffer);
     return 0;
   }
 
+  /** io_pin_pages(), io_buffer_account_pin() */
+  #pin(process: Process, { base, length }: Iovec): MappedBuffer | number {
+    const { switches } = this.#kernel.pages;
+    const offset = pageOffset(base);
+    const count = pagesFor(offset + length);
+    // GUP says so too, of addresses that can be told apart.
+    if (!process.mm.accessOk(base, length)) return -EFAULT;
+    const pinned = pinUser(process.mm, FIXED_BUFFERS, va(pageStart(base)), count, switches);
+    if (typeof pinned === 'number') return pinned;
+    const rc = pinned.pages.length < count ? -EFAULT : checkFiles(process, base, length);
+    const charge = rc === 0 ? this.#charge(process, pinned) : undefined;
+    if (charge !== undefined) return { pinned, offset, length, charge };
+    pinned.unpin();
+    return rc === 0 ? -ENOMEM : rc;
+  }
+
+  /** io_account_mem(): the limit is the caller's. */
+  #charge({ rlimits }: Process, { pages }: PinnedPages): PinCharge | undefined {
+    const { accounts, pages: allocator } = this.#kernel;
+    const count = pagesToAccount(allocator.frames, pages, this.#heads);
+    return accounts.charge({ ...this.#maker, rlimits }, count, this.#accounted);
+  }
+
   #releaseAll(): void {
-    for (const { pinned, charge } of this.#buffers) {
-      pinned.unpin();
-      this.#kernel.accounts.uncharge(charge);
+    for (const buffer of this.#buffers) {
+      if (buffer === undefined) continue;
+      buffer.pinned.unpin();
+      this.#kernel.accounts.uncharge(buffer.charge);
     }
     this.#buffers = [];
     this.#heads.clear();
   }
+}
+
+/** io_buffer_validate(): 0, -EFAULT or -EOVERFLOW. */
+function validate({ base, length }: Iovec, { fixedBufferMost }: MmSwitches): number {
+  if (base === 0) return length === 0 ? 0 : -EFAULT;
+  if (length === 0 || length > fixedBufferMost) return -EFAULT;
+  // In this order every step is exact.
+  return base > ADDRESS_END - PAGE_SIZE - length ? -EOVERFLOW : 0;
+}
+
+/**
+ * What io_pin_pages() made sure of itself before GUP did (6.5): no file but shared memory, and one
+ * only. 0, -EOPNOTSUPP or -EINVAL.
+ */
+function checkFiles({ mm }: Process, base: number, length: number): number {
+  if (mm.mm.pages.switches.longtermRefusesDirtyTracked) return 0;
+  const vmas = mm.mm.vmas.overlapping(base, base + length);
+  for (const { cache } of vmas) {
+    if (cache !== vmas[0]!.cache) return -EINVAL;
+    if (cache !== undefined && cache.backing !== 'shmem') return -EOPNOTSUPP;
+  }
+  return 0;
 }
 
 const ringOf = (file: File | undefined): IoRing | undefined =>
@@ -161,7 +196,7 @@ const IO_URING_FOPS: FileOperations = {
 /** io_uring_setup(): the fd of a new ring, or -EMFILE. */
 export function ioUringSetup(thread: Thread): number {
   const { process } = thread;
-  const ring = new IoRing(process.kernel, isAccounted(process));
+  const ring = new IoRing(process);
   return process.files.install(
     new File(IO_URING_FOPS, 'anon_inode:[io_uring]', O_RDWR, ring),
     true,

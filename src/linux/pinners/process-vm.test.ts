@@ -66,14 +66,26 @@ describe('process_vm_readv and process_vm_writev', () => {
     const many = new Array<ReturnType<typeof vec>>(1025).fill(vec(to, 1));
     assert.equal(processVmReadv(a.thread, a.pid, many, [vec(to, 1)]), -EINVAL);
     assert.equal(processVmReadv(a.thread, a.pid, [vec(to, 1)], [vec(to, 1)], 1), -EINVAL);
-    assert.equal(processVmReadv(a.thread, a.pid, [], [vec(to, 1)]), 0);
+    const nobody = 999;
+    const { taskSize } = a.process.mm.mm.arch;
+    for (const [local, remote, result] of [
+      [[], many, 0],
+      [[vec(to, 0)], [vec(to, 1)], 0],
+      [[vec(to, 1)], [], 0],
+      [[vec(to, 1)], [vec(to, 0)], 0],
+      [[vec(to, 1)], many, -EINVAL],
+      [[vec(taskSize, 1)], [vec(to, 0)], -EFAULT],
+      [[vec(to, 1)], [vec(to, 1)], -ESRCH],
+    ] as const) {
+      assert.equal(processVmReadv(a.thread, nobody, local, remote), result);
+    }
   });
 
   it('is what slow pins for the long term only would break', () => {
     const kernel = pinKernel({ slowPinsLongtermOnly: true });
     const [a, b] = [user(kernel), user(kernel)];
     const [from, to] = [buffer(b, 1), buffer(a, 1)];
-    assert.equal(processVmReadv(a.thread, b.pid, [vec(to, 1)], [vec(from, 1)]), -EINVAL);
+    assert.equal(processVmReadv(a.thread, b.pid, [vec(to, 1)], [vec(from, 1)]), -EFAULT);
     assert.match(kernel.trace.lastCause?.text ?? '', /slow pins are for the long term/);
   });
 });

@@ -61,11 +61,17 @@ function processVmRw(
   flags: number,
   direction: Direction,
 ): number {
-  if (flags !== 0 || local.length > MAX_IOVECS || remote.length > MAX_IOVECS) return -EINVAL;
+  if (flags !== 0 || local.length > MAX_IOVECS) return -EINVAL;
+  const { mm } = thread.process;
+  if (!local.every(({ base, length }) => mm.accessOk(base, length))) return -EFAULT;
+  const cursor = new LocalCursor(thread, local);
+  if (cursor.left === 0) return 0;
+  if (remote.length > MAX_IOVECS) return -EINVAL;
+  // With nothing to move nobody asks whose memory it is.
+  if (remote.every(({ length }) => length === 0)) return 0;
   const target = thread.process.kernel.processes.find(pid);
   if (target === undefined || target.exitStatus !== undefined) return -ESRCH;
   if (target !== thread.process && !mayAccess(thread.process.cred, target.cred)) return -EPERM;
-  const cursor = new LocalCursor(thread, local);
   let done = 0;
   for (const { base, length } of remote) {
     const rc = copyVec(target, base, Math.min(length, cursor.left), cursor, direction);
@@ -103,7 +109,10 @@ function copyVec(
   return length;
 }
 
-/** process_vm_rw_pages() between pinning and unpinning, which dirties what was written. */
+/**
+ * process_vm_rw_pages() between pinning and unpinning, which dirties what was written. Why nothing
+ * could be pinned is not passed on: -EFAULT.
+ */
 function copyPages(
   { mm, kernel }: Process,
   at: number,
@@ -115,7 +124,7 @@ function copyPages(
   const offset = pageOffset(at);
   const site = direction === 'write' ? PROCESS_VM_WRITE : PROCESS_VM_READ;
   const pinned = pinUser(mm, site, va(pageStart(at)), pagesFor(offset + length), pages.switches);
-  if (typeof pinned === 'number') return pinned;
+  if (typeof pinned === 'number') return -EFAULT;
   const here = Math.min(length, pinned.pages.length * PAGE_SIZE - offset);
   const mapping = port.mapContiguous(pinned.pages, offset, here, direction);
   const moved = cursor.move(mapping.bytes, direction);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EADDRINUSE, EFAULT, EINVAL, ENOENT } from '../../abi/errno.ts';
+import { EADDRINUSE, EFAULT, EINVAL, ENOENT, ENOMEM } from '../../abi/errno.ts';
 import { PROT_READ } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, va } from '../../machine/address.ts';
 import type { Program } from '../process/program.ts';
@@ -56,14 +56,25 @@ describe('user events', () => {
     assert.equal(register(at + 4, 0, 8), -EINVAL);
     assert.equal(register(at, 32, 4), -EINVAL);
     assert.equal(register(program.process.mm.mm.arch.taskSize, 0), -EFAULT);
-    assert.equal(register(0x1000, 0), -EFAULT);
+    assert.equal(register(0x1000, 0), -ENOMEM);
     const readOnly = program.process.mm.mmap({ length: PAGE_SIZE, prot: PROT_READ });
-    assert.equal(register(readOnly, 0), -EFAULT);
+    assert.equal(register(readOnly, 0), -ENOMEM);
+    assert.equal(events.size, 0);
     assert.equal(register(at, 0), 0);
     assert.equal(register(at, 0), -EADDRINUSE);
     assert.equal(events.size, 1);
     assert.equal(events.unregister(program.thread, at, 1), -ENOENT);
-    assert.equal(events.unregister(program.thread, at, 0), 0);
+    program.process.mm.munmap(at, PAGE_SIZE);
+    assert.equal(events.unregister(program.thread, at, 0), -EFAULT, 'the bit stays as it is');
+    assert.equal(events.size, 0);
+  });
+
+  it('are what slow pins for the long term only would break', () => {
+    const kernel = pinKernel({ slowPinsLongtermOnly: true });
+    const program = user(kernel);
+    const events = new UserEvents();
+    assert.equal(events.register(program.thread, reg(buffer(program, 1))), -ENOMEM);
+    assert.match(kernel.trace.lastCause?.text ?? '', /slow pins are for the long term/);
   });
 
   it('forget processes that have gone', async () => {

@@ -5,7 +5,7 @@
  * Upstream counterpart: kernel/trace/trace_events_user.c (user_event_enabler_write and what leads to
  * it). Left out: the events' data, inheritance by fork.
  */
-import { EADDRINUSE, EFAULT, EINVAL, ENOENT } from '../../abi/errno.ts';
+import { EADDRINUSE, EFAULT, EINVAL, ENOENT, ENOMEM } from '../../abi/errno.ts';
 import { PAGE_SIZE, pageOffset, pageStart, va } from '../../machine/address.ts';
 import { userFault } from '../mm/fault.ts';
 import { FOLL_NOFAULT, FOLL_WRITE } from '../mm/gup-flags.ts';
@@ -48,7 +48,10 @@ export class UserEvents {
     return this.#enablers.length;
   }
 
-  /** DIAG_IOCSREG: 0, -EINVAL, -EFAULT or -EADDRINUSE. The bit is written at once. */
+  /**
+   * DIAG_IOCSREG: 0, -EINVAL, -EFAULT outside of user space, -EADDRINUSE. The bit is written at once;
+   * when it cannot be, there is no enabler, which upstream takes for -ENOMEM.
+   */
   register({ process }: Thread, reg: UserReg): number {
     const { name, enableAddr, enableBit, enableSize } = reg;
     if (enableSize !== 4 && enableSize !== 8) return -EINVAL;
@@ -58,9 +61,9 @@ export class UserEvents {
     if (!process.mm.accessOk(enableAddr, enableSize)) return -EFAULT;
     if (this.#find(process, enableAddr, enableBit) !== undefined) return -EADDRINUSE;
     const enabler = { ...reg, process };
-    const rc = write(enabler, this.#enabled.has(name));
-    if (rc === 0) this.#enablers.push(enabler);
-    return rc;
+    if (write(enabler, this.#enabled.has(name)) !== 0) return -ENOMEM;
+    this.#enablers.push(enabler);
+    return 0;
   }
 
   /** DIAG_IOCSUNREG: the bit is cleared; 0 or -ENOENT. */
@@ -86,28 +89,28 @@ export class UserEvents {
   }
 }
 
-/** user_event_enabler_write(), with user_event_mm_fault_in() when the page is not there. */
+/** user_event_enabler_write(), with user_event_mm_fault_in() when the page is not there: 0 or -EFAULT. */
 function write(enabler: Enabler, set: boolean): number {
   const { process, enableAddr } = enabler;
   const page = Math.floor(enableAddr / PAGE_SIZE);
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const rc = writeOnce(enabler, set);
-    if (rc !== -EFAULT) return rc;
+    if (writeOnce(enabler, set)) return 0;
     if (userFault(process.mm.mm, page, 'write') !== undefined) return -EFAULT;
   }
   return -EFAULT;
 }
 
-function writeOnce({ process, enableAddr, enableBit }: Enabler, set: boolean): number {
+/** False: the page could not be pinned, for whatever reason. */
+function writeOnce({ process, enableAddr, enableBit }: Enabler, set: boolean): boolean {
   const { mm, kernel } = process;
   const start = va(pageStart(enableAddr));
   const pinned = pinUser(mm, ENABLER_WRITE, start, 1, kernel.pages.switches);
-  if (typeof pinned === 'number') return pinned;
+  if (typeof pinned === 'number') return false;
   const at = pageOffset(enableAddr) + (enableBit >> 3);
   const mapping = kernel.port.mapContiguous(pinned.pages, at, 1, 'write');
   const bit = 1 << (enableBit & 7);
   mapping.bytes[0] = set ? mapping.bytes[0]! | bit : mapping.bytes[0]! & ~bit;
   mapping.writeBack();
   pinned.unpin(true);
-  return 0;
+  return true;
 }

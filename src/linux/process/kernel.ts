@@ -32,6 +32,7 @@ import type { KernelKeys } from './key-calls.ts';
 import { registerMemDevices } from './mem-devices.ts';
 import { Printk } from './printk.ts';
 import type { PrintkLevel, PrintkLine } from './printk.ts';
+import type { ProcessInfo } from './process.ts';
 import { ProcessTable } from './processes.ts';
 import type { OpenFile } from './processes.ts';
 import { StoreFs } from './store-fs.ts';
@@ -93,11 +94,15 @@ export class Kernel {
   readonly sysfs: Sysfs;
   readonly vfs: Vfs;
   readonly processes: ProcessTable;
+  /** Processes of the host that make calls here: native programs. */
+  readonly guests = new Set<ProcessInfo>();
   /** Where shared memory that has an fd is (shm_mnt). */
   readonly shmMnt: KernMount;
   readonly secretmemMnt: KernMount;
   /** The key retention service, in kernels that have one. */
   keys: KernelKeys | undefined = undefined;
+  /** sysctl abi.tagged_addr_disabled: prctl() does not turn the tagged address ABI on any more. */
+  taggedAddrDisabled = false;
   /** File references given up where nothing may sleep. */
   readonly fput = new DelayedFput();
   readonly #realtimeNs: () => bigint;

@@ -58,9 +58,9 @@ export class LoopbackSocket implements HostSocket {
   }
 
   reconnect(peer: HostEndpoint): void {
+    if (!this.#net.hasRoute(peer)) return this.#fail('ENETUNREACH');
     this.#peer = peer;
-    if (!this.#net.hasRoute(peer)) this.#fail('ENETUNREACH');
-    else if (this.#kind === 'datagram') this.#later(() => this.#events.connected(this.#local));
+    if (this.#kind === 'datagram') this.#later(() => this.#events.connected(this.#local));
     else if (this.#net.isSilent(peer)) this.#fail('ETIMEDOUT', SYN_TIMEOUT_NS);
     else this.#later(() => this.#accepted(this.#net.server('stream', peer)));
   }

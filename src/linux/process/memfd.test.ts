@@ -185,6 +185,27 @@ describe('memfd_secret', () => {
     done(fd);
   });
 
+  it('is locked memory of who made it, page by page as they come, root’s too', () => {
+    const kernel = makeKernel();
+    const program = makeProgram(kernel, { memlock: 2 * PAGE_SIZE });
+    const { sys, memory } = program;
+    const call = <T>(co: Co<T>): T => now(program, co);
+    const fd = call(sys.memfdSecret(0));
+    call(sys.ftruncate(fd, 4 * PAGE_SIZE));
+    const at = call(sys.mmap(0, 4 * PAGE_SIZE, RW, MAP_SHARED, fd, 0));
+    const used = kernel.pages.usedPages;
+    memory.setU8(va(at), 1);
+    memory.setU8(va(at + 8), 1);
+    memory.setU8(va(at + 3 * PAGE_SIZE), 1);
+    assert.equal(kernel.accounts.pages(0), 2);
+    assert.equal(program.process.mm.fault(at + PAGE_SIZE, 'write'), 'SIGBUS');
+    assert.equal(kernel.pages.usedPages, used + 2);
+    call(sys.close(fd));
+    assert.equal(kernel.accounts.pages(0), 2, 'until nobody has the file');
+    call(sys.munmap(at, 4 * PAGE_SIZE));
+    assert.deepEqual([kernel.accounts.pages(0), kernel.pages.usedPages], [0, used]);
+  });
+
   it('knows one flag, and is not there in every kernel', () => {
     const { sys, call } = box();
     assert.equal(call(sys.memfdSecret(1)), -EINVAL);

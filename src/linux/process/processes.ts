@@ -100,6 +100,7 @@ export class ProcessTable {
     child.umask = process.umask;
     child.sighand.copyFrom(process.sighand);
     leader.signals.blocked = parent.signals.blocked;
+    leader.taggedAddr = parent.taggedAddr;
     process.children.add(child);
     this.#kernel.keys?.fork(process, child);
     return leader;
@@ -109,8 +110,12 @@ export class ProcessTable {
   addThread(process: Process, name: string, creator: Thread): Thread | number {
     const task = this.#kernel.sched.createTask(name, { daemon: creator.task.daemon });
     const thread = this.#addThread((tid) => new Thread(process, tid, task));
-    if (typeof thread === 'number') this.#kernel.sched.retire(task);
-    else thread.signals.blocked = creator.signals.blocked;
+    if (typeof thread === 'number') {
+      this.#kernel.sched.retire(task);
+      return thread;
+    }
+    thread.signals.blocked = creator.signals.blocked;
+    thread.taggedAddr = creator.taggedAddr;
     return thread;
   }
 

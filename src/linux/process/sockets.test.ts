@@ -374,6 +374,10 @@ describe('datagrams', () => {
       assert.equal(net.peers[0]!.endpoint.port, port);
     }
     assert.equal(net.peers.length, 1);
+    net.failures.set(':9', 'ENETUNREACH');
+    assert.equal(run(sys.connect(fd, { ...SERVER, port: 9 })), -ENETUNREACH);
+    assert.deepEqual(run(sys.getpeername(fd)), { ...SERVER, port: 8 }, 'the old one stays');
+    assert.equal(send(fd, 'x'), 1);
   });
 
   it('have a greatest size', () => {

@@ -48,16 +48,21 @@ export function fdget(thread: Thread, fd: number): File | undefined {
   return file === undefined || file.isPath ? undefined : file;
 }
 
-/** Runs `body` with a reference of its own: another thread may close the fd meanwhile. */
-export function* withFile<T>(
+/**
+ * Runs `body` with a reference of its own: another thread may close the fd meanwhile. A generator
+ * function that is made for each call costs more than a short call: those of hot calls take what
+ * they need as `arg`.
+ */
+export function* withFile<T, A>(
   thread: Thread,
   fd: number,
-  body: (file: File) => Co<T>,
+  body: (file: File, thread: Thread, arg: A) => Co<T>,
+  arg: A,
 ): Co<T | number> {
   const file = fdget(thread, fd);
   if (file === undefined) return -EBADF;
   file.get();
-  const result = yield* body(file);
+  const result = yield* body(file, thread, arg);
   yield* file.put();
   return result;
 }
@@ -146,40 +151,30 @@ export interface Transfer {
   readonly offset: number | undefined;
 }
 
+export const readFile = (thread: Thread, fd: number, transfer: Transfer): Co<number> =>
+  withFile(thread, fd, vfsRead, transfer);
+
+export const writeFile = (thread: Thread, fd: number, transfer: Transfer): Co<number> =>
+  withFile(thread, fd, vfsWrite, transfer);
+
 /** vfs_read() */
-export function readFile(thread: Thread, fd: number, transfer: Transfer): Co<number> {
-  return withFile(thread, fd, function* (file) {
-    const refused = mayTransfer(thread, file, transfer, file.readable);
-    if (refused !== 0) return refused;
-    const { read } = file.ops;
-    if (read === undefined) return -EINVAL;
-    const start = transfer.offset ?? file.position;
-    return yield* inChunks(file, transfer, start, function* (at, length, position) {
-      const bytes = new Uint8Array(length);
-      const got = yield* read.call(file.ops, file, thread, bytes, position);
-      if (got > 0 && !thread.process.mm.write(at, bytes.subarray(0, got))) return -EFAULT;
-      return got;
-    });
-  });
+function* vfsRead(file: File, thread: Thread, transfer: Transfer): Co<number> {
+  const refused = mayTransfer(thread, file, transfer, file.readable);
+  if (refused !== 0) return refused;
+  if (file.ops.read === undefined) return -EINVAL;
+  return yield* inChunks(file, thread, transfer, transfer.offset ?? file.position, readPiece);
 }
 
 /** vfs_write() */
-export function writeFile(thread: Thread, fd: number, transfer: Transfer): Co<number> {
-  return withFile(thread, fd, function* (file) {
-    const refused = mayTransfer(thread, file, transfer, file.writable);
-    if (refused !== 0) return refused;
-    const { write } = file.ops;
-    if (write === undefined) return -EINVAL;
-    const appends = (file.flags & O_APPEND) !== 0 && file.ops.size !== undefined;
-    const start = appends ? file.ops.size!(file) : (transfer.offset ?? file.position);
-    const written = yield* inChunks(file, transfer, start, function* (at, length, position) {
-      const bytes = new Uint8Array(length);
-      if (!thread.process.mm.read(at, bytes)) return -EFAULT;
-      return yield* write.call(file.ops, file, thread, bytes, position);
-    });
-    if (written === -EPIPE) sendSignal(thread.process, SIGPIPE, endIdle, thread);
-    return written > 0 ? writtenThrough(file, written) : written;
-  });
+function* vfsWrite(file: File, thread: Thread, transfer: Transfer): Co<number> {
+  const refused = mayTransfer(thread, file, transfer, file.writable);
+  if (refused !== 0) return refused;
+  if (file.ops.write === undefined) return -EINVAL;
+  const appends = (file.flags & O_APPEND) !== 0 && file.ops.size !== undefined;
+  const start = appends ? file.ops.size!(file) : (transfer.offset ?? file.position);
+  const written = yield* inChunks(file, thread, transfer, start, writePiece);
+  if (written === -EPIPE) sendSignal(thread.process, SIGPIPE, endIdle, thread);
+  return written > 0 ? writtenThrough(file, written) : written;
 }
 
 /** generic_write_sync(): files opened with O_SYNC or O_DSYNC are durable after each write. */
@@ -198,15 +193,32 @@ function mayTransfer(thread: Thread, file: File, transfer: Transfer, allowed: bo
   return thread.process.mm.accessOk(buf, count) ? 0 : -EFAULT;
 }
 
+/** Moves a piece between user memory and a place in a file. @returns bytes, or a negative errno. */
+type Piece = (file: File, thread: Thread, at: Va, length: number, position: number) => Co<number>;
+
+const readPiece: Piece = function* (file, thread, at, length, position) {
+  const bytes = thread.kernelBuffer(length);
+  const got = yield* file.ops.read!(file, thread, bytes, position);
+  if (got > 0 && !thread.process.mm.write(at, bytes.subarray(0, got))) return -EFAULT;
+  return got;
+};
+
+const writePiece: Piece = function* (file, thread, at, length, position) {
+  const bytes = new Uint8Array(length);
+  if (!thread.process.mm.read(at, bytes)) return -EFAULT;
+  return yield* file.ops.write!(file, thread, bytes, position);
+};
+
 /**
  * Moves a transfer piece by piece; ends at a short piece, and after one where there is no position,
  * since another one would be another message. An error counts only at the start.
  */
 function* inChunks(
   file: File,
+  thread: Thread,
   transfer: Transfer,
   start: number,
-  piece: (at: Va, length: number, position: number) => Co<number>,
+  piece: Piece,
 ): Co<number> {
   const count = Math.min(transfer.count, MAX_RW_COUNT);
   let done = 0;
@@ -214,7 +226,7 @@ function* inChunks(
   let length = 0;
   do {
     length = Math.min(CHUNK, count - done);
-    moved = yield* piece(va(transfer.buf + done), length, start + done);
+    moved = yield* piece(file, thread, va(transfer.buf + done), length, start + done);
     if (moved < 0 && done === 0) return moved;
     done += Math.max(moved, 0);
   } while (moved === length && done < count && file.ops.size !== undefined);

@@ -1,13 +1,14 @@
 /**
  * mmap() and what else there is for mappings as system calls (ksys_mmap_pgoff(), do_mmap() in
  * mm/mmap.c): what the file and its driver have to say before memory management is asked.
- * Left out: huge pages, MAP_LOCKED, MAP_GROWSDOWN.
+ * Left out: huge pages, MAP_GROWSDOWN.
  */
-import { EACCES, EBADF, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
+import { EACCES, EAGAIN, EBADF, EINVAL, ENODEV, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
 import {
   MAP_ANONYMOUS,
   MAP_FIXED,
   MAP_FIXED_NOREPLACE,
+  MAP_LOCKED,
   MAP_POPULATE,
   MAP_PRIVATE,
   MAP_SHARED,
@@ -17,16 +18,27 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../abi/fcntl.ts';
-import { PAGE_SIZE, pageOffset } from '../../machine/address.ts';
+import { PAGE_SIZE, pageOffset, pagesFor } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
+import { isAccounted, limitPages } from '../mm/account.ts';
 import type { MapRequest } from '../mm/mmap.ts';
 import type { File } from './file.ts';
 import type { MmapRequest } from './mmap.ts';
 import { fdget } from './sys-file.ts';
 import type { Thread } from './thread.ts';
+import type { Process } from './user-process.ts';
 
 /** The arguments of mmap(). */
-export interface MmapArgs {
+export type MmapCall = readonly [
+  addr: number,
+  length: number,
+  prot: number,
+  flags: number,
+  fd: number,
+  offset: number,
+];
+
+interface MmapArgs {
   readonly addr: number;
   readonly length: number;
   readonly prot: number;
@@ -36,23 +48,60 @@ export interface MmapArgs {
 }
 
 /** Flags that have a meaning here; MAP_SHARED_VALIDATE refuses others. */
-const KNOWN_FLAGS = MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_POPULATE;
+const KNOWN_FLAGS =
+  MAP_TYPE | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_ANONYMOUS | MAP_POPULATE | MAP_LOCKED;
 const ALL_PROT = PROT_READ | PROT_WRITE | PROT_EXEC;
 
-export function* mapMemory(thread: Thread, args: MmapArgs): Co<number> {
+export function* mapMemory(thread: Thread, call: MmapCall): Co<number> {
   const { kernel } = thread.process;
+  const [addr, length, prot, flags, fd, offset] = call;
+  const args: MmapArgs = { addr, length, prot, flags, fd, offset };
   if (pageOffset(args.offset) !== 0) return -EINVAL;
   const file = fileOf(thread, args);
   if (typeof file === 'number') return file;
   if (args.length === 0) return -EINVAL;
   const shared = sharing(args.flags);
   if (typeof shared === 'number') return shared;
-  const base = { ...placement(args), length: args.length, prot: args.prot, shared };
+  const locked = (args.flags & MAP_LOCKED) !== 0;
+  const refused = locked ? checkLock(thread, args.length) : 0;
+  if (refused < 0) return refused;
+  const base = { ...placement(args), length: args.length, prot: args.prot, shared, locked };
   const request = file === undefined ? base : mapFile(thread, file, args, base);
   if (typeof request === 'number') return request;
   const at = thread.process.mm.mmap(request);
   if (at < 0 && file !== undefined) kernel.fput.put(file);
   // MAP_FIXED may have unmapped files.
+  yield* kernel.fput.run();
+  return at;
+}
+
+/** can_do_mlock(), mlock_future_check(): 0, -EPERM or -EAGAIN. */
+function checkLock({ process }: Thread, length: number): number {
+  const limit = lockLimit(process);
+  if (limit === 0) return -EPERM;
+  const { lockedVm } = process.mm.account;
+  return lockedVm + pagesFor(length) > limit ? -EAGAIN : 0;
+}
+
+/** Pages that a process may lock; Infinity under CAP_IPC_LOCK. */
+const lockLimit = (process: Process): number =>
+  isAccounted(process) ? limitPages(process.rlimits.memlock) : Infinity;
+
+/** The arguments of mremap(). */
+export type MremapArgs = readonly [
+  addr: number,
+  oldLength: number,
+  newLength: number,
+  flags: number,
+  ...newAddr: number[],
+];
+
+/** mremap(): what it unmaps may have been files. */
+export function* remapMemory(thread: Thread, args: MremapArgs): Co<number> {
+  const { mm, kernel } = thread.process;
+  const [addr, oldLength, newLength, flags, newAddr = 0] = args;
+  const lock = lockLimit(thread.process);
+  const at = mm.mremap({ addr, oldLength, newLength, flags, newAddr, lockLimit: lock });
   yield* kernel.fput.run();
   return at;
 }

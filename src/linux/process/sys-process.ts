@@ -88,8 +88,10 @@ export function* execProcess(thread: Thread, name: string): Co<number> {
   if (process.threads.size > 1) return -EAGAIN;
   process.mm.destroy();
   process.mm = kernel.newAddressSpace();
+  process.mm.mm.owner = process;
   process.name = name;
   process.sighand.flushHandlers();
+  thread.taggedAddr = false;
   kernel.keys?.exec(process);
   for (const [fd, file] of files) {
     if (!files.closesOnExec(fd)) continue;

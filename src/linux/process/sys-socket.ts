@@ -70,15 +70,14 @@ export function makeSocket(thread: Thread, domain: number, type: number, protoco
   return files.install(file, (flags & SOCK_CLOEXEC) !== 0);
 }
 
-function withSocket<T>(
-  thread: Thread,
-  fd: number,
-  body: (socket: Socket, file: File) => Co<T | number>,
-): Co<T | number> {
-  return withFile(thread, fd, function* (file) {
-    const socket = socketFrom(file);
-    return socket === undefined ? -ENOTSOCK : yield* body(socket, file);
-  });
+type SocketBody<T> = (socket: Socket, file: File) => Co<T | number>;
+
+const withSocket = <T>(thread: Thread, fd: number, body: SocketBody<T>): Co<T | number> =>
+  withFile(thread, fd, onSocket<T>, body);
+
+function* onSocket<T>(file: File, _thread: Thread, body: SocketBody<T>): Co<T | number> {
+  const socket = socketFrom(file);
+  return socket === undefined ? -ENOTSOCK : yield* body(socket, file);
 }
 
 const waitsNot = (file: File, flags: number): boolean =>

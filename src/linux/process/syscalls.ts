@@ -26,6 +26,8 @@ import { RESTART, deliverSignals, leaveSystemCall } from './signal-delivery.ts';
 import * as sysFile from './sys-file.ts';
 import * as sysMmap from './sys-mmap.ts';
 import * as sysPath from './sys-path.ts';
+import { prctl } from './sys-prctl.ts';
+import type { PrctlArgs } from './sys-prctl.ts';
 import * as sysProcess from './sys-process.ts';
 import * as sysSocket from './sys-socket.ts';
 import type { Thread } from './thread.ts';
@@ -194,24 +196,18 @@ export class Syscalls {
   }
 
   // --- memory
-  /** @returns the address, or a negative errno. */
-  mmap(
-    addr: number,
-    length: number,
-    prot: number,
-    flags: number,
-    fd: number,
-    offset: number,
-  ): Co<number> {
-    const request = { addr, length, prot, flags, fd, offset };
-    return this.#call('mmap', [addr, length, prot, flags, fd, offset], () =>
-      sysMmap.mapMemory(this.#thread, request),
-    );
+  /** @param args addr, length, prot, flags, fd, offset. @returns the address, or -errno. */
+  mmap(...args: sysMmap.MmapCall): Co<number> {
+    return this.#call('mmap', args, () => sysMmap.mapMemory(this.#thread, args));
   }
   munmap(addr: number, length: number): Co<number> {
     return this.#call('munmap', [addr, length], () =>
       sysMmap.unmapMemory(this.#thread, addr, length),
     );
+  }
+  /** @param flags MREMAP_* @returns the address, or a negative errno. */
+  mremap(...args: sysMmap.MremapArgs): Co<number> {
+    return this.#call('mremap', args, () => sysMmap.remapMemory(this.#thread, args));
   }
   mprotect(addr: number, length: number, prot: number): Co<number> {
     return this.#now('mprotect', [addr, length, prot], () =>
@@ -240,6 +236,10 @@ export class Syscalls {
   }
 
   // --- processes
+  /** @param option PR_*, with its arguments, of which those that are missing are 0. */
+  prctl(option: number, ...args: PrctlArgs): Co<number> {
+    return this.#now('prctl', [option, ...args], () => prctl(this.#thread, option, args));
+  }
   getpid(): number {
     return this.#thread.process.pid;
   }
@@ -386,27 +386,45 @@ export class Syscalls {
   }
 
   /** A call that cannot sleep. */
-  #now<T>(name: string, args: Args, body: () => T): Co<T | number> {
-    return this.#call(name, args, function* () {
-      return body();
-    });
+  *#now<T>(name: string, args: Args, body: () => T): Co<T | number> {
+    const { signals } = this.#thread;
+    this.#mustLive();
+    if (signals.sigpending) yield* deliverSignals(this.#thread);
+    this.#enter(name, args);
+    let result: T | number = body();
+    if (signals.sigpending) result = yield* this.#restarted(result, () => returned(body()));
+    this.#exit(name, result);
+    return result;
   }
 
   /** The edges of every other call: signals, restarts, traces. */
   *#call<T>(name: string, args: Args, body: () => Co<T>): Co<T | number> {
-    const thread = this.#thread;
-    const { trace } = thread.process.kernel;
-    const { pid } = thread.process;
-    if (thread.exiting) throw thread.process.gone();
-    if (thread.signals.sigpending) yield* deliverSignals(thread);
-    if (trace.all) trace.emit('client', 'syscall.enter', { pid, name, args });
+    const { signals } = this.#thread;
+    this.#mustLive();
+    if (signals.sigpending) yield* deliverSignals(this.#thread);
+    this.#enter(name, args);
     let result: T | number = yield* body();
-    if (thread.signals.sigpending) result = yield* this.#restarted(result, body);
-    if (trace.all) {
-      const shown = typeof result === 'number' ? result : 0;
-      trace.emit('client', 'syscall.exit', { pid, name, result: shown });
-    }
+    if (signals.sigpending) result = yield* this.#restarted(result, body);
+    this.#exit(name, result);
     return result;
+  }
+
+  #mustLive(): void {
+    if (this.#thread.exiting) throw this.#thread.process.gone();
+  }
+
+  #enter(name: string, args: Args): void {
+    const { process } = this.#thread;
+    const { trace } = process.kernel;
+    if (trace.all) trace.emit('client', 'syscall.enter', { pid: process.pid, name, args });
+  }
+
+  #exit(name: string, result: unknown): void {
+    const { process } = this.#thread;
+    const { trace } = process.kernel;
+    if (!trace.all) return;
+    const shown = typeof result === 'number' ? result : 0;
+    trace.emit('client', 'syscall.exit', { pid: process.pid, name, result: shown });
   }
 
   /** Signals came while the call was under way: it is made again as often as they say so. */
@@ -420,4 +438,8 @@ export class Syscalls {
       return left === code ? result : left;
     }
   }
+}
+
+function* returned<T>(value: T): Co<T> {
+  return value;
 }

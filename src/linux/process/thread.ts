@@ -47,6 +47,9 @@ export class ThreadSignals implements SignalSource {
   }
 }
 
+/** Bytes of a buffer that is worth keeping. */
+const KEPT_BUFFER = 64 * 1024;
+
 export class Thread implements TaskStruct {
   readonly tid: number;
   readonly process: Process;
@@ -54,7 +57,10 @@ export class Thread implements TaskStruct {
   readonly signals: ThreadSignals;
   /** PF_EXITING: makes no more system calls. */
   exiting = false;
+  /** TIF_TAGGED_ADDR: fork() and new threads inherit it, exec clears it. */
   taggedAddr = false;
+
+  #buffer = new Uint8Array(0);
 
   constructor(process: Process, tid: number, task: Task) {
     this.process = process;
@@ -66,6 +72,13 @@ export class Thread implements TaskStruct {
 
   get isLeader(): boolean {
     return this.tid === this.process.pid;
+  }
+
+  /** Memory for what the thread's system call copies out; contents undefined. */
+  kernelBuffer(length: number): Uint8Array {
+    if (length > KEPT_BUFFER) return new Uint8Array(length);
+    if (length > this.#buffer.length) this.#buffer = new Uint8Array(length);
+    return this.#buffer.subarray(0, length);
   }
 
   /** In user space with nothing to do: its callers are outside, and none is calling. */

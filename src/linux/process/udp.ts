@@ -39,7 +39,10 @@ export class UdpSocket extends Socket {
   #rcvShutdown = false;
   #sndShutdown = false;
 
-  /** __ip4_datagram_connect(): may be made again. Linux does not sleep here; the outside may. */
+  /**
+   * __ip4_datagram_connect(): may be made again, and keeps the old peer when it fails. Linux does not
+   * sleep here; the outside may.
+   */
   *connect(peer: HostEndpoint): Co<number> {
     const net = this.net(peer);
     if (typeof net === 'number') return net;
@@ -48,7 +51,7 @@ export class UdpSocket extends Socket {
     else this.#host.reconnect(peer);
     yield* this.sleepUntil(() => !this.#connecting);
     const error = this.takeError();
-    this.peer = error === 0 ? peer : undefined;
+    if (error === 0) this.peer = peer;
     return error;
   }
 

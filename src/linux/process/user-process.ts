@@ -106,6 +106,7 @@ export class Process implements ProcessInfo {
     this.name = parts.name;
     this.cred = parts.cred;
     this.mm = parts.mm;
+    this.mm.mm.owner = this;
     this.files = parts.files;
     this.rlimits = parts.rlimits;
     this.cwd = parts.cwd;

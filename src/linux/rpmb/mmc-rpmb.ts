@@ -5,7 +5,7 @@
  * Upstream counterpart: drivers/mmc/core/block.c (mmc_blk_rpmb_add(), mmc_route_rpmb_frames()). Left
  * out: the card behind it, and /dev/mmcblk0rpmb, which a tee-supplicant with a real device opens.
  */
-import { EINVAL } from '../../abi/errno.ts';
+import { EINVAL, EIO } from '../../abi/errno.ts';
 import {
   RPMB_DATA_FRAME_SIZE,
   RPMB_MSG_TYPE_REQ_AUTH_DATA_READ,
@@ -15,8 +15,7 @@ import {
   RPMB_MSG_TYPE_REQ_WRITE_COUNTER_VAL_READ,
   RpmbDataFrame,
 } from '../../abi/optee-rpc.ts';
-import { EMU_RPMB_CID, EMU_RPMB_SIZE_MULT } from '../../machine/emulated-rpmb.ts';
-import type { EmulatedRpmb } from '../../machine/emulated-rpmb.ts';
+import type { EmulatedRpmb, ImageRange } from '../../machine/emulated-rpmb.ts';
 import type { Co } from '../../sched/task.ts';
 import type { RpmbDevice } from './rpmb-core.ts';
 
@@ -38,18 +37,32 @@ const SHAPES: ReadonlyMap<number, Shape> = new Map<number, Shape>([
   [RPMB_MSG_TYPE_REQ_AUTH_DATA_READ, { write: false, oneRequest: true, oneResponse: false }],
 ]);
 
+/**
+ * Where a card's bytes are kept beyond the box.
+ * @param changed ranges of its image @returns false when they cannot be kept
+ */
+export type KeepRpmb = (changed: readonly ImageRange[]) => boolean;
+
 export class MmcRpmb implements RpmbDevice {
   readonly type = 'emmc';
-  readonly devId = EMU_RPMB_CID;
-  readonly capacity = EMU_RPMB_SIZE_MULT;
+  readonly devId: Uint8Array;
+  readonly capacity: number;
   readonly reliableWrCount = RELIABLE_WR_COUNT;
   readonly device: EmulatedRpmb;
+  readonly #keep: KeepRpmb;
 
-  constructor(device: EmulatedRpmb) {
+  /** @param keep told what a request has changed, before it is answered */
+  constructor(device: EmulatedRpmb, keep: KeepRpmb = () => true) {
+    this.devId = device.cid;
+    this.capacity = device.sizeMult;
     this.device = device;
+    this.#keep = keep;
   }
 
-  /** mmc_route_rpmb_frames(): -EINVAL for a request of no known type, or of another size. */
+  /**
+   * mmc_route_rpmb_frames(): -EINVAL for a request of no known type, or of another size; -EIO when
+   * the card fails, which may have done what it was asked for.
+   */
   *routeFrames(request: Uint8Array, response: Uint8Array): Co<number> {
     if (request.length < RPMB_DATA_FRAME_SIZE) return -EINVAL;
     const view = new DataView(request.buffer, request.byteOffset, request.length);
@@ -60,6 +73,8 @@ export class MmcRpmb implements RpmbDevice {
     this.device.write(request.slice());
     if (shape.write) this.#askForResult(response);
     this.device.read(response);
+    if (!this.#keep(this.device.changes)) return -EIO;
+    this.device.saved();
     return 0;
   }
 

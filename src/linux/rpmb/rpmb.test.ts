@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { EINVAL } from '../../abi/errno.ts';
+import { EINVAL, EIO } from '../../abi/errno.ts';
 import {
   RPMB_DATA_FRAME_SIZE,
   RPMB_KEY_MAC_SIZE,
@@ -14,7 +14,13 @@ import {
   RPMB_MSG_TYPE_RESP_WRITE_COUNTER_VAL_READ,
   RpmbDataFrame,
 } from '../../abi/optee-rpc.ts';
-import { EMU_RPMB_CID, EmulatedRpmb, RPMB_IMAGE_SIZE } from '../../machine/emulated-rpmb.ts';
+import {
+  EMU_RPMB_CID,
+  EmulatedRpmb,
+  RPMB_IMAGE_SIZE,
+  newRpmbImage,
+} from '../../machine/emulated-rpmb.ts';
+import type { HmacSha256, ImageRange } from '../../machine/emulated-rpmb.ts';
 import type { Co } from '../../sched/task.ts';
 import { makeKernel } from '../process/testing/make-kernel.ts';
 import { MmcRpmb } from './mmc-rpmb.ts';
@@ -23,12 +29,9 @@ import type { RpmbDevice } from './rpmb-core.ts';
 
 const FRAME = RPMB_DATA_FRAME_SIZE;
 
-const card = (): MmcRpmb =>
-  new MmcRpmb(
-    new EmulatedRpmb(new Uint8Array(RPMB_IMAGE_SIZE), (key, data) =>
-      createHmac('sha256', key).update(data).digest(),
-    ),
-  );
+const HMAC: HmacSha256 = (key, data) => createHmac('sha256', key).update(data).digest();
+
+const card = (): MmcRpmb => new MmcRpmb(new EmulatedRpmb(new Uint8Array(RPMB_IMAGE_SIZE), HMAC));
 
 function now<T>(call: Co<T>): T {
   const step = call.next();
@@ -89,6 +92,26 @@ describe('the eMMC', () => {
   it('is that of the emulation', () => {
     const { type, devId, capacity } = card();
     assert.deepEqual([type, devId, capacity], ['emmc', EMU_RPMB_CID, 2]);
+  });
+
+  it('fails when its bytes cannot be kept, and keeps them the next time', () => {
+    const image = newRpmbImage(3, new Uint8Array(16).fill(9));
+    const kept: (readonly ImageRange[])[] = [];
+    let fails = true;
+    const device = new MmcRpmb(new EmulatedRpmb(image, HMAC), (changed) => {
+      kept.push(changed);
+      return !fails;
+    });
+    assert.deepEqual([device.capacity, device.devId], [3, new Uint8Array(16).fill(9)]);
+    const response = new Uint8Array(FRAME);
+    const frames = request(RPMB_MSG_TYPE_REQ_AUTH_KEY_PROGRAM);
+    assert.equal(now(device.routeFrames(frames, response)), -EIO);
+    fails = false;
+    const counter = request(RPMB_MSG_TYPE_REQ_WRITE_COUNTER_VAL_READ);
+    assert.equal(now(device.routeFrames(counter, response)), 0);
+    assert.equal(now(device.routeFrames(counter, response)), 0);
+    const state = { offset: 3 * 131_072, length: 64 };
+    assert.deepEqual(kept, [[state], [state], []]);
   });
 
   it('programs a key and tells the result, and leaves the request alone', () => {

@@ -37,7 +37,7 @@ function bootShape(
     switches: { ...LINUX_7_3, kernelRegistration },
     kernel: {
       layout: 'arm',
-      memory: { movablecore: 16 * MIB, minFreeKbytes: 0 },
+      memory: { highmem: 16 * MIB, minFreeKbytes: 0 },
       mmSwitches: { ...MM_LINUX_6_1, ...mmSwitches },
     },
   });

@@ -11,7 +11,7 @@ import type { Pa, Va } from '../../machine/address.ts';
 import type { KernelMap } from '../mm/kernel-map.ts';
 
 /**
- * - `get_kernel_pages`: kmap_to_page() and a reference for each page (4.16 to 5.16). An address of
+ * - `get_kernel_pages`: kmap_to_page() and a reference for each page (5.8 to 5.16). An address of
  *   vmalloc() or kmap_local_page() is taken for one of the linear map: another page, or an oops.
  * - `vmalloc-walk`: the same, after vmalloc_to_page() for addresses of vmalloc() (5.17 to 6.2). A
  *   hole is -ENOMEM, and leaks the references taken before it.

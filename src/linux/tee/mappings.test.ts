@@ -6,9 +6,11 @@ import {
   F_ADD_SEALS,
   F_SEAL_WRITE,
   MADV_PAGEOUT,
+  MAP_ANONYMOUS,
   MAP_PRIVATE,
   MAP_SHARED,
   MFD_ALLOW_SEALING,
+  MREMAP_MAYMOVE,
   MS_SYNC,
   O_RDWR,
   PROT_READ,
@@ -133,6 +135,27 @@ describe('a memfd that is registered', () => {
     assert.equal(await call(sys.fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE)), -EBUSY);
     await call(sys.close(shm.fd));
     assert.equal(await call(sys.fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE)), 0);
+    await end();
+  });
+});
+
+describe('memory that is registered and moved (mremap)', () => {
+  it('stays what the TA sees, and can be registered anew where it is', async () => {
+    const { client: tee, sys, memory, call, register, secureWrite, user, end } = await client();
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    const at = va(await call(sys.mmap(0, 2 * PAGE_SIZE, RW, flags, -1, 0)));
+    memory.setU8(at, 1);
+    const shm = await register(at);
+    const to = va(await call(sys.mremap(at, PAGE_SIZE, 3 * PAGE_SIZE, MREMAP_MAYMOVE)));
+    assert.ok(to > 0 && to !== at);
+    secureWrite(shm.id, 42);
+    assert.equal(memory.u8(to), 42);
+    const again = await register(to);
+    assert.deepEqual(tee.idr.get(again.id)!.pages, tee.idr.get(shm.id)!.pages);
+    assert.equal(user.program.process.mm.mm.pages.pinCount(tee.idr.get(shm.id)!.pages[0]!), 2);
+    assert.equal((await register(at)).fd, -EFAULT, 'nothing is there any more');
+    await call(sys.close(shm.fd));
+    await call(sys.close(again.fd));
     await end();
   });
 });

@@ -7,7 +7,9 @@ import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { PAGE_SIZE, pageOffset, pageStart, pagesFor, va } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
 import { pagesToAccount } from '../mm/account.ts';
+import { GFP_KERNEL } from '../mm/gfp.ts';
 import { FOLL_WRITE } from '../mm/gup-flags.ts';
+import { getOrder } from '../mm/page-allocator.ts';
 import { pinSite, pinUser } from '../mm/pin-site.ts';
 import type { TaskStruct } from '../process/process.ts';
 import { refuse } from './refuse.ts';
@@ -18,8 +20,10 @@ import type { TeeShm } from './tee-shm.ts';
 export const MAX_RW_COUNT = 0x7fff_f000;
 /* Source: include/linux/slab.h, Linux 6.1, with MAX_ORDER 11. */
 const KMALLOC_MAX_SIZE = 1 << 22;
+/** sizeof(struct page *) */
+const POINTER = 8;
 /** The array of page pointers is one kmalloc(). */
-const MAX_PAGES = KMALLOC_MAX_SIZE / 8;
+const MAX_PAGES = KMALLOC_MAX_SIZE / POINTER;
 
 const REGISTRATION_FIELDS = {
   name: 'register_shm_helper',
@@ -41,20 +45,31 @@ const PIN_HINTS: ReadonlyMap<number, string> = new Map([
 ]);
 
 /**
- * Whether the pages of so many bytes can be listed at all: 0 or -ENOMEM.
+ * How many pages are to be listed for a buffer, or -ENOMEM when that cannot be.
+ * @param offset where it starts in the first page. @param length bytes.
  * @param byIovIter they are counted by iov_iter_npages().
  */
-export function checkPageCount(
+export function countPages(
   ctx: TeeContext,
+  offset: number,
   length: number,
-  pages: number,
   byIovIter: boolean,
 ): number {
   if (length === 0 && byIovIter) {
     return refuse(ctx.trace, ENOMEM, 'a buffer of no bytes has no pages to register');
   }
-  if (pages <= MAX_PAGES) return 0;
-  return refuse(ctx.trace, ENOMEM, 'the list of pages would be too long', {
+  const pages = pagesFor(offset + length);
+  return pages <= MAX_PAGES ? pages : countMany(ctx, pages, byIovIter);
+}
+
+/** More pages than can be listed, though their number may not say so. */
+function countMany({ teedev, trace }: TeeContext, pages: number, byIovIter: boolean): number {
+  const { tee, kernel } = teedev;
+  const count = byIovIter && tee.switches.quirkPageCountIsInt ? pages | 0 : pages;
+  if (count > 0 && count <= MAX_PAGES) return count;
+  // kcalloc() asks for the list all the same, but where its size overflows.
+  if (count > 0) kernel.pages.allocFrames(getOrder(POINTER * count), GFP_KERNEL);
+  return refuse(trace, ENOMEM, 'the list of pages would be too long', {
     requested: pages,
     available: MAX_PAGES,
     limit: `KMALLOC_MAX_SIZE=${KMALLOC_MAX_SIZE}`,
@@ -80,11 +95,10 @@ export function pinUserBuffer(
 ): number {
   shm.offset = pageOffset(addr);
   shm.size = length;
-  const count = pagesFor(shm.offset + length);
   const { registerByIovIter } = shm.ctx.teedev.tee.switches;
-  const rc = checkPageCount(shm.ctx, length, count, registerByIovIter);
+  const count = countPages(shm.ctx, shm.offset, length, registerByIovIter);
   // 6.1 registers no page at all of an aligned buffer of no bytes; drivers refuse that.
-  if (rc !== 0 || count === 0) return rc;
+  if (count <= 0) return count;
   return pinExactly(shm, current, va(pageStart(addr)), count) || charge(shm, current);
 }
 
@@ -107,7 +121,7 @@ function pinExactly(shm: TeeShm, current: TaskStruct, start: Va, count: number):
   const mmSwitches = teedev.kernel.pages.switches;
   // What ends within the last page is cut to size and taken all the same.
   const most = switches.registerByIovIter ? Math.min(shm.size, MAX_RW_COUNT) : shm.size;
-  const wanted = pagesFor(shm.offset + most);
+  const wanted = Math.min(pagesFor(shm.offset + most), count);
   const pinned = pinUser(mm, site, start, wanted, mmSwitches);
   if (typeof pinned === 'number') {
     return refuse(trace, -pinned, 'the first page cannot be pinned for writing', {
@@ -116,7 +130,7 @@ function pinExactly(shm: TeeShm, current: TaskStruct, start: Va, count: number):
   }
   const got = pinned.pages.length;
   if (got === count) {
-    shm.size = most;
+    shm.size = Math.min(most, count * PAGE_SIZE - shm.offset);
     shm.pinned = pinned;
     shm.pages = pinned.pages;
     return 0;

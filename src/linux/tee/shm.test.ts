@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EFAULT, EINVAL, ENOMEM, formatErrno } from '../../abi/errno.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '../../abi/fcntl.ts';
+import { PR_SET_TAGGED_ADDR_CTRL } from '../../abi/prctl.ts';
 import { PAGE_SIZE, pa } from '../../machine/address.ts';
 import type { Pa } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
@@ -188,6 +189,7 @@ describe('SHM_REGISTER', () => {
       const fd = await user.open();
       assert.equal((await user.register(fd, low, 2 ** 31 + PAGE_SIZE)).fd, -ENOMEM);
       assert.equal(box.trace.lastCause?.limit, 'KMALLOC_MAX_SIZE=4194304');
+      assert.match(box.kernel.dmesg.text, /WARNING: at mm\/page_alloc\.c __alloc_pages\n/);
       assert.equal((await user.register(fd, low, 2 ** 31)).fd, -ENOMEM);
       assert.equal(box.trace.lastCause?.limit, undefined);
       assert.equal(box.held().ids, 0);
@@ -230,7 +232,9 @@ describe('SHM_REGISTER', () => {
     ] as const) {
       const box = boot({ kernel: { arch } });
       const user = box.user();
-      user.program.thread.taggedAddr = tagged;
+      const { program } = user;
+      const enable = program.sys.prctl(PR_SET_TAGGED_ADDR_CTRL, Number(tagged));
+      assert.equal(await program.run(enable), arch === 'arm64' ? 0 : -EINVAL);
       const fd = await user.open();
       const at = await map(user, 1);
       const reg = await user.register(fd, tag | BigInt(at + 100), 8);
@@ -258,6 +262,42 @@ describe('SHM_REGISTER', () => {
     assert.equal(box.fake.registered.size, 3);
     for (const { fd: shm } of await Promise.all(all)) await user.close(shm);
     assert.equal(box.kernel.pages.pinCount(page), 0);
+  });
+
+  it('pages are counted in an int on 7.3: of 16 TiB and a bit, the bit', async () => {
+    const TIB_16 = 2 ** 44;
+    const fixed = { ...LINUX_7_3, quirkPageCountIsInt: false };
+    const register = async (switches: TeeSwitches, length: number): Promise<readonly number[]> => {
+      const box = boot({ switches });
+      const user = box.user();
+      const { sys } = user.program;
+      const fd = await user.open();
+      const flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+      const at = await user.program.run(sys.mmap(1 << 28, 4 * PAGE_SIZE, RW, flags, -1, 0));
+      const shm = await user.register(fd, at + 100, length);
+      const { pages } = box.client.idr.get(shm.id) ?? { pages: [] };
+      return [Math.min(shm.fd, 0), pages.length, Number(shm.size)];
+    };
+    for (const switches of [LINUX_6_1, fixed]) {
+      for (const bit of [0, 2 * PAGE_SIZE]) {
+        const length = TIB_16 + bit;
+        assert.deepEqual(await register(switches, length), [-ENOMEM, 0, length]);
+      }
+    }
+    assert.deepEqual(await register(LINUX_7_3, TIB_16 - PAGE_SIZE), [
+      -ENOMEM,
+      0,
+      TIB_16 - PAGE_SIZE,
+    ]);
+    assert.deepEqual(await register(LINUX_7_3, TIB_16), [0, 1, PAGE_SIZE - 100]);
+    assert.deepEqual(await register(LINUX_7_3, TIB_16 + 2 * PAGE_SIZE), [
+      0,
+      3,
+      3 * PAGE_SIZE - 100,
+    ]);
+    // The rest of the number is more than there is: short, as any other.
+    const short = TIB_16 + 4 * PAGE_SIZE;
+    assert.deepEqual(await register(LINUX_7_3, short), [-ENOMEM, 0, short]);
   });
 
   it('one registration takes 0x7ffff000 bytes on 7.3, 2 GiB on 6.1', async () => {

@@ -32,7 +32,7 @@ export const TEE_SUPPORT: readonly SupportRow[] = [
   core('tee_shm_register_kernel_buf', 'supported'),
   core('tee_shm_register_kernel_pages', 'supported'),
   core('shared-memory pools', 'supported'),
-  core('tagged user pointers', 'partial', 'no prctl() turns them on'),
+  core('tagged user pointers', 'partial', 'of memory; a tagged buf_ptr is -EFAULT'),
   core('TEE bus', 'partial', 'no deferred probing'),
   core('client UUIDs', 'partial', 'group ids are of the initial user namespace'),
   core('protected DMA-buf heaps', 'absent', 'nothing below /dev/dma_heap'),

@@ -56,6 +56,11 @@ export interface TeeSwitches {
    */
   readonly quirkShortPinLeaksPage: boolean;
   /**
+   * An iov_iter counts pages in an int: of a buffer of 16 TiB and more only what is left of the number
+   * is looked at, so that it may be registered for its first pages alone. Fixed: -ENOMEM.
+   */
+  readonly quirkPageCountIsInt: boolean;
+  /**
    * SUPPL_RECV takes references on the memrefs it is given and loses them when a later parameter is
    * bad: the buffer, its context and the device can never be freed.
    */

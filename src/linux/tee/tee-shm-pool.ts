@@ -8,7 +8,6 @@ import { PAGE_SIZE, pa, pagesFor, roundUp } from '../../machine/address.ts';
 import type { Region } from '../../machine/machine.ts';
 import type { Co } from '../../sched/task.ts';
 import { GenPool } from '../lib/gen-pool.ts';
-import { MAX_PAGE_ORDER } from '../mm/migrate-type.ts';
 import { getOrder } from '../mm/page-allocator.ts';
 import type { Kernel } from '../process/kernel.ts';
 import { refuse } from './refuse.ts';
@@ -75,7 +74,7 @@ export function teeShmPoolAllocResMem(
 }
 
 /**
- * tee_shm_pool_alloc(), up to 5.16: memory of drivers and memory that is shared come from pools of
+ * tee_shm_pool_alloc(), up to 5.17: memory of drivers and memory that is shared come from pools of
  * their own, each of any kind.
  */
 export function teeShmPoolAlloc(priv: TeeShmPool, shared: TeeShmPool): TeeShmPool {
@@ -110,10 +109,7 @@ export function* teeDynShmAllocHelper(
   if (count === 0) return refuse(kernel.trace, EINVAL, 'a buffer of no bytes');
   const size = count * PAGE_SIZE;
   const start = kernel.pages.allocExact(size);
-  if (start === undefined) {
-    if (getOrder(size) > MAX_PAGE_ORDER) tee.warnOnce('mm/page_alloc.c __alloc_pages');
-    return -ENOMEM;
-  }
+  if (start === undefined) return -ENOMEM;
   shm.kaddr = start;
   shm.paddr = start;
   shm.size = size;

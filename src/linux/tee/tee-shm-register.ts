@@ -3,13 +3,13 @@
  * Upstream counterpart: drivers/tee/tee_shm.c, register_shm_helper() and what is around it.
  */
 import { EFAULT, EINVAL, ENOTSUPP } from '../../abi/errno.ts';
-import { pa, pageStart, pagesFor, va } from '../../machine/address.ts';
+import { PAGE_SIZE, pa, pageStart, pagesFor, va } from '../../machine/address.ts';
 import type { Pa, Va } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
 import { formatKernelVa, kernelVaOffset } from '../mm/kernel-layout.ts';
 import type { TaskStruct } from '../process/process.ts';
 import { KERNEL_SHAPES } from './kernel-registration.ts';
-import { MAX_RW_COUNT, checkPageCount, pinUserBuffer, tooLong } from './pin-user.ts';
+import { MAX_RW_COUNT, countPages, pinUserBuffer, tooLong } from './pin-user.ts';
 import { refuse } from './refuse.ts';
 import type { TeeContext } from './tee-context.ts';
 import { withShmId } from './tee-shm-id.ts';
@@ -134,11 +134,10 @@ function* registerShm(
 
 /** Fills in `offset` and `size`: how many pages that takes, or -ENOMEM. */
 function measure(shm: TeeShm, offset: number, length: number, byIovIter: boolean): number {
-  const count = pagesFor(offset + length);
-  const rc = checkPageCount(shm.ctx, length, count, byIovIter);
-  if (rc !== 0) return rc;
+  const count = countPages(shm.ctx, offset, length, byIovIter);
+  if (count < 0) return count;
   shm.offset = offset;
-  shm.size = byIovIter ? Math.min(length, MAX_RW_COUNT) : length;
+  shm.size = byIovIter ? Math.min(length, MAX_RW_COUNT, count * PAGE_SIZE - offset) : length;
   if (pagesFor(offset + shm.size) === count) return count;
   return tooLong(shm.ctx, length);
 }

@@ -15,7 +15,7 @@ import { Trace } from '../../trace/trace.ts';
 import { CCM_KEY, CCM_VECTORS, hex, run, toHex } from '../../ta/testing/crypto-vectors.ts';
 import type { CcmVector } from '../../ta/testing/crypto-vectors.ts';
 import { TestCrypto } from '../testing/crypto.ts';
-import { GCM_FORK_LIMIT } from './gcm.ts';
+import { AEAD_FORK_LIMIT } from '../../host/crypto.ts';
 
 const result = (code: number): string => codeName(TEE_ERROR, code).replace('TEE_ERROR_', '');
 const ok = (code: number): void => assert.equal(result(code), 'TEE_SUCCESS');
@@ -124,7 +124,7 @@ test('GCM is not copied once it had more than is kept, and the trace says so', (
   const one = state(TEE_ALG_AES_GCM, TEE_MODE_ENCRYPT, GCM_KEY);
   const two = state(TEE_ALG_AES_GCM, TEE_MODE_ENCRYPT, GCM_KEY);
   ok(crypto.authencInit(one, GCM.nonce, 16, 0, 0));
-  ok(crypto.authencUpdateAad(one, new Uint8Array(GCM_FORK_LIMIT + 1)));
+  ok(crypto.authencUpdateAad(one, new Uint8Array(AEAD_FORK_LIMIT + 1)));
   assert.equal(result(crypto.stateCopy(two, one)), 'NOT_SUPPORTED');
   assert.match(trace.lastCause?.text ?? '', /cannot be copied/);
 });
@@ -230,6 +230,13 @@ describe('errors under way', () => {
       'MAC_INVALID',
     );
     assert.equal(size.size, 9);
+    const untagged = start(CCM, TEE_MODE_DECRYPT, 0, 3);
+    assert.equal(
+      result(crypto.authencDecFinal(untagged, run(0, 3), room, size, NOTHING)),
+      'SHORT_BUFFER',
+    );
+    assert.equal(size.size, 3);
+    size.size = 9;
     const more = start(CCM, TEE_MODE_ENCRYPT, 0, 2);
     assert.equal(result(crypto.authencUpdatePayload(more, run(0, 3), room, size)), 'BAD_STATE');
     assert.equal(size.size, 9);

@@ -5,6 +5,9 @@
  */
 import type { HostCipher, HostCipherName, HostCrypto, HostKey } from '../../host/crypto.ts';
 
+/** Bytes that are encrypted at a time: whole blocks. */
+const PIECE = 1024;
+
 export class CbcChain {
   readonly #crypto: HostCrypto;
   readonly #name: HostCipherName;
@@ -13,6 +16,8 @@ export class CbcChain {
   /** The block that waits, and how many bytes of it there are. */
   readonly block: Uint8Array;
   filled = 0;
+  /** What came out, which nobody needs but for its end. */
+  readonly #out = new Uint8Array(PIECE);
   /** The last block that came out. */
   readonly value: Uint8Array;
 
@@ -60,8 +65,10 @@ export class CbcChain {
   }
 
   #take(blocks: Uint8Array): void {
-    const result = this.#cipher.update(blocks);
-    this.value.set(result.subarray(-this.block.length));
-    this.#crypto.release(result);
+    for (let at = 0; at < blocks.length; at += PIECE) {
+      const piece = blocks.subarray(at, at + PIECE);
+      const result = this.#cipher.update(piece, this.#out.subarray(0, piece.length));
+      this.value.set(result.subarray(-this.block.length));
+    }
   }
 }

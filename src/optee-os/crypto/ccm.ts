@@ -18,7 +18,7 @@ import {
 import { TEE_AES_BLOCK_SIZE, TEE_AES_MAX_KEY_SIZE } from '../../abi/utee-defines.ts';
 import type { HostCipher, HostCrypto, HostKey } from '../../host/crypto.ts';
 import { CbcChain } from './cbc-chain.ts';
-import { AES, ctrAt } from './cipher.ts';
+import { AES } from './cipher.ts';
 import type { AuthencContext, AuthencStart } from './contexts.ts';
 import { KeySlot } from './host-keys.ts';
 
@@ -76,7 +76,9 @@ export class AesCcm implements AuthencContext {
     const mac = new CbcChain(this.#crypto, 'aes-cbc', key, new Uint8Array(TEE_AES_BLOCK_SIZE));
     mac.update(firstBlock(copy));
     mac.update(aadLengthField(aadLength));
-    const stream = this.#stream(copy, key, TEE_AES_BLOCK_SIZE);
+    const stream = this.#stream(copy, key);
+    // The key stream's first block is for the tag.
+    stream.update(new Uint8Array(TEE_AES_BLOCK_SIZE));
     this.#message = new CcmMessage(copy, key, mac, stream);
     return TEE_SUCCESS;
   }
@@ -99,11 +101,11 @@ export class AesCcm implements AuthencContext {
     if (message.payloadBytes + source.length > start.payloadLength) return TEE_ERROR_BAD_STATE;
     message.payloadBytes += source.length;
     // Source and out may be shared with the normal world: each byte is read once, into a copy.
-    const given = new Uint8Array(source);
-    const result = message.stream.update(given);
-    message.mac.update(this.#mode === TEE_MODE_ENCRYPT ? given : result);
-    out.set(result);
-    this.#crypto.release(result);
+    const data = new Uint8Array(source);
+    if (this.#mode === TEE_MODE_ENCRYPT) message.mac.update(data);
+    message.stream.update(data, data);
+    if (this.#mode !== TEE_MODE_ENCRYPT) message.mac.update(data);
+    out.set(data);
     return TEE_SUCCESS;
   }
 
@@ -140,11 +142,10 @@ export class AesCcm implements AuthencContext {
     const other = new AesCcm(this.#crypto, this.#mode);
     const message = this.#message;
     if (message === undefined) return other;
-    const { start, key, payloadBytes } = message;
-    const stream = this.#stream(start, key, TEE_AES_BLOCK_SIZE + payloadBytes);
-    other.#message = new CcmMessage(start, key, message.mac.fork(), stream);
+    const { start, key, mac, stream } = message;
+    other.#message = new CcmMessage(start, key, mac.fork(), stream.fork());
     other.#message.aadBytes = message.aadBytes;
-    other.#message.payloadBytes = payloadBytes;
+    other.#message.payloadBytes = message.payloadBytes;
     return other;
   }
 
@@ -156,12 +157,11 @@ export class AesCcm implements AuthencContext {
     if (message.payloadBytes !== start.payloadLength) return undefined;
     pad(mac);
     this.#message = undefined;
-    return this.#stream(start, key, 0).update(mac.value);
+    return this.#stream(start, key).update(mac.value);
   }
 
-  /** The key stream from a byte on: its first block is for the tag. */
-  #stream(start: AuthencStart, key: HostKey, from: number): HostCipher {
-    return ctrAt(this.#crypto, 'aes-ctr', key, counterBlock(start), from);
+  #stream(start: AuthencStart, key: HostKey): HostCipher {
+    return this.#crypto.cipher('aes-ctr', true, key, counterBlock(start));
   }
 }
 

@@ -1,6 +1,5 @@
 /**
- * Block ciphers in the modes ECB, CBC and CTR, without padding: a streaming cipher of the host and
- * what is needed to fork it, since hosts cannot copy a cipher that is under way.
+ * Block ciphers in the modes ECB, CBC and CTR, without padding: a streaming cipher of the host.
  *
  * Upstream counterparts: optee_os core/lib/libtomcrypt/{ecb,cbc,ctr}.c, core/crypto/sm4-*.c,
  * tee_do_cipher_update() in core/tee/tee_cryp_utl.c.
@@ -18,9 +17,11 @@ import {
   TEE_DES_BLOCK_SIZE,
   TEE_SM4_BLOCK_SIZE,
 } from '../../abi/utee-defines.ts';
-import type { HostCipher, HostCipherName, HostCrypto, HostKey } from '../../host/crypto.ts';
+import type { HostCipher, HostCipherName, HostCrypto } from '../../host/crypto.ts';
 import type { CipherContext } from './contexts.ts';
 import { KeySlot, threeDesKeys } from './host-keys.ts';
+
+const NO_IV = new Uint8Array(0);
 
 /** A block cipher. */
 export interface BlockCipher {
@@ -109,34 +110,6 @@ export const SM4_CTR: CipherMode = {
 export const isCipherMode = (mode: number): boolean =>
   mode === TEE_MODE_ENCRYPT || mode === TEE_MODE_DECRYPT;
 
-/** `counter + n`, as big-endian numbers of as many bits as the counter has. */
-function addToCounter(counter: Uint8Array, n: number): Uint8Array {
-  const sum = new Uint8Array(counter);
-  let carry = n;
-  for (let i = sum.length - 1; i >= 0 && carry > 0; i--) {
-    carry += sum[i]!;
-    sum[i] = carry % 256;
-    carry = Math.floor(carry / 256);
-  }
-  return sum;
-}
-
-/** A counter-mode cipher `bytes` into the key stream that starts with `counter`, a block. */
-export function ctrAt(
-  crypto: HostCrypto,
-  name: HostCipherName,
-  key: HostKey,
-  counter: Uint8Array,
-  bytes: number,
-): HostCipher {
-  if (bytes === 0) return crypto.cipher(name, true, key, counter);
-  const rest = bytes % counter.length;
-  const start = addToCounter(counter, (bytes - rest) / counter.length);
-  const cipher = crypto.cipher(name, true, key, start);
-  if (rest > 0) cipher.update(new Uint8Array(rest));
-  return cipher;
-}
-
 export class ChainedCipher implements CipherContext {
   readonly kind = 'cipher';
   readonly #crypto: HostCrypto;
@@ -144,66 +117,46 @@ export class ChainedCipher implements CipherContext {
   /** TEE_MODE_* */
   readonly #mode: number;
   readonly #keys: KeySlot;
-  #key: HostKey | undefined;
   #cipher: HostCipher | undefined;
-  /** CBC: the last ciphertext block. CTR: the first counter. ECB: nothing. */
-  readonly #chain: Uint8Array;
-  #bytes = 0;
 
   constructor(crypto: HostCrypto, row: CipherMode, mode: number) {
     this.#crypto = crypto;
     this.#row = row;
     this.#mode = mode;
     this.#keys = new KeySlot(crypto, row.block.expand);
-    this.#chain = new Uint8Array(row.chaining === 'ecb' ? 0 : row.block.blockSize);
   }
 
   init(key: Uint8Array, _key2: Uint8Array | undefined, iv: Uint8Array): number {
-    const { block, chaining, badKey } = this.#row;
+    const { block, host, chaining, badKey } = this.#row;
     if (!isCipherMode(this.#mode)) return TEE_ERROR_BAD_PARAMETERS;
     if (chaining !== 'ecb' && iv.length !== block.blockSize) return TEE_ERROR_BAD_PARAMETERS;
     if (!block.keySizes.includes(key.length)) return badKey;
-    this.#key = this.#keys.get(key);
-    if (chaining !== 'ecb') this.#chain.set(iv);
-    this.#bytes = 0;
-    this.#cipher = this.#open(this.#key);
+    const secret = this.#keys.get(key);
+    const vector = chaining === 'ecb' ? NO_IV : iv;
+    if (this.#cipher !== undefined) {
+      this.#cipher.start(secret, vector);
+    } else {
+      // Counter mode is its own inverse.
+      const encrypt = chaining === 'ctr' || this.#mode === TEE_MODE_ENCRYPT;
+      this.#cipher = this.#crypto.cipher(host, encrypt, secret, vector);
+    }
     return TEE_SUCCESS;
   }
 
   update(source: Uint8Array, out: Uint8Array, last: boolean): number {
-    const { block, chaining, partial, partialAtEnd } = this.#row;
+    const { block, partial, partialAtEnd } = this.#row;
     if (this.#cipher === undefined) return TEE_ERROR_BAD_STATE;
     if (source.length % block.blockSize !== 0) {
       const refused = last ? partialAtEnd : partial;
       if (refused !== TEE_SUCCESS) return refused;
     }
-    // Source and out may be the same memory: the source's end is read before anything is written.
-    if (chaining === 'cbc' && this.#mode === TEE_MODE_DECRYPT) this.#chainOn(source);
-    const result = this.#cipher.update(source);
-    out.set(result);
-    this.#bytes += source.length;
-    if (chaining === 'cbc' && this.#mode === TEE_MODE_ENCRYPT) this.#chainOn(result);
-    this.#crypto.release(result);
+    this.#cipher.update(source, out);
     return TEE_SUCCESS;
   }
 
   fork(): ChainedCipher {
     const other = new ChainedCipher(this.#crypto, this.#row, this.#mode);
-    other.#key = this.#key;
-    other.#chain.set(this.#chain);
-    other.#bytes = this.#bytes;
-    if (this.#key !== undefined) other.#cipher = other.#open(this.#key);
+    other.#cipher = this.#cipher?.fork();
     return other;
-  }
-
-  #open(key: HostKey): HostCipher {
-    const { host, chaining } = this.#row;
-    if (chaining === 'ctr') return ctrAt(this.#crypto, host, key, this.#chain, this.#bytes);
-    return this.#crypto.cipher(host, this.#mode === TEE_MODE_ENCRYPT, key, this.#chain);
-  }
-
-  #chainOn(ciphertext: Uint8Array): void {
-    const { blockSize } = this.#row.block;
-    if (ciphertext.length > 0) this.#chain.set(ciphertext.subarray(-blockSize));
   }
 }

@@ -106,6 +106,23 @@ describe('ECDH', () => {
     describe(names[i]!, () => refuses(v.algorithm, [eccPair(v, gp.TEE_TYPE_ECDH_KEYPAIR)], rows));
   }
 
+  test('a private value that is a multiple of the order agrees on nothing', () => {
+    const v = ECDH_VECTORS[2]!;
+    const { order } = NODE.publicKey.curve('P-256');
+    const other = [
+      ref(gp.TEE_ATTR_ECC_PUBLIC_VALUE_X, v.x),
+      ref(gp.TEE_ATTR_ECC_PUBLIC_VALUE_Y, v.y),
+    ];
+    for (const [d, expected] of [
+      [0n, BAD],
+      [order, BAD],
+      [order + 1n, OK],
+    ] as const) {
+      const key = eccPair({ ...v, d: toOctets(d, 32) }, gp.TEE_TYPE_ECDH_KEYPAIR);
+      assert.equal(bench.derive(v.algorithm, [key], other).code, expected);
+    }
+  });
+
   test('curves that are not NIST’s', () => {
     const v = ECDH_VECTORS[2]!;
     const other = [
@@ -327,6 +344,14 @@ describe('PBKDF2', () => {
       ['another attribute', [salt, length(1), count(1), value(gp.TEE_ATTR_ECC_CURVE, 1)], BAD],
     ],
   );
+  test('more iterations than hosts count', () => {
+    const made = bench.derive(
+      TEE_ALG_PBKDF2_HMAC_SHA1_DERIVE_KEY,
+      [password(filled(8, 1))],
+      [salt, length(9), count(0x8000_0000)],
+    );
+    assert.equal(made.code, 'NOT_SUPPORTED');
+  });
   test('no iteration gives zeroes', () => {
     const made = bench.derive(
       TEE_ALG_PBKDF2_HMAC_SHA1_DERIVE_KEY,

@@ -13,8 +13,9 @@ export class Digest implements DigestContext {
   readonly size: number;
   readonly #crypto: HostCrypto;
   readonly #name: string;
-  /** Undefined as long as there is no data. */
   #state: HostDigest | undefined;
+  /** Whether there were data. */
+  #isUnderWay = false;
 
   constructor(crypto: HostCrypto, name: string, size: number) {
     this.#crypto = crypto;
@@ -23,7 +24,7 @@ export class Digest implements DigestContext {
   }
 
   init(): void {
-    this.#state = undefined;
+    this.#isUnderWay = false;
   }
 
   update(data: Uint8Array): void {
@@ -32,17 +33,23 @@ export class Digest implements DigestContext {
 
   final(out: Uint8Array): void {
     out.set(this.#open().final().subarray(0, out.length));
-    this.#state = undefined;
+    this.#isUnderWay = false;
   }
 
   fork(): Digest {
     const other = new Digest(this.#crypto, this.#name, this.size);
-    other.#state = this.#state?.copy();
+    other.#isUnderWay = this.#isUnderWay;
+    if (this.#isUnderWay) other.#state = this.#state?.copy();
     return other;
   }
 
   #open(): HostDigest {
-    this.#state ??= this.#crypto.digest(this.#name);
+    if (this.#state === undefined) {
+      this.#state = this.#crypto.digest(this.#name);
+    } else if (!this.#isUnderWay) {
+      this.#state.start();
+    }
+    this.#isUnderWay = true;
     return this.#state;
   }
 }

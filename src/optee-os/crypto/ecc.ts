@@ -5,7 +5,8 @@
  * core/lib/libtomcrypt/ecc.c, src/pk/ecc/ecc_sign_hash.c, ecc_verify_hash.c, ecc_make_key.c,
  * ecc_shared_secret.c, ltc_ecc_verify_key.c. Deviates: a nonce comes from the key, the digest and
  * the core's randomness together (RFC 6979, 3.6), not from randomness alone; and a private value that
- * is a multiple of the order signs nothing.
+ * is a multiple of the order signs nothing and agrees on nothing, where upstream takes the other
+ * side's point, or none, for the secret.
  */
 import {
   TEE_ALG_ECDSA_SHA1,
@@ -83,7 +84,7 @@ export function signEcdsa(algorithm: number, operation: Operation): number {
   const secret = key.number(TEE_ATTR_ECC_PRIVATE_VALUE) % curve.order;
   const entropy = new Uint8Array(info.bytes);
   if (secret === 0n || services.rng(entropy) !== TEE_SUCCESS) return TEE_ERROR_GENERIC;
-  return deliver(curve.sign(source, secret, entropy), out, size);
+  return deliver(curve.sign(leftmost(source, info), secret, entropy), out, size);
 }
 
 export function verifyEcdsa(algorithm: number, verification: Verification): number {
@@ -92,8 +93,12 @@ export function verifyEcdsa(algorithm: number, verification: Verification): numb
   if (typeof info === 'number') return info;
   if (signature.length !== 2 * info.bytes) return TEE_ERROR_BAD_PARAMETERS;
   const curve = services.crypto.publicKey.curve(info.name);
-  return convertVerifyStatus(curve.verify(data, signature, publicPoint(key)));
+  return convertVerifyStatus(curve.verify(leftmost(data, info), signature, publicPoint(key)));
 }
+
+/** Of a digest no more counts than the order has bits; hosts take no longer one than they like. */
+const leftmost = (digest: Uint8Array, { bytes }: CurveInfo): Uint8Array =>
+  digest.subarray(0, bytes);
 
 /** TEE_ALG_ECDH_DERIVE_SHARED_SECRET: the secret is as long as the field. */
 export function deriveEcdh({ services, key1, attributes, derived }: Derivation): number {

@@ -1,11 +1,9 @@
 /**
- * AES-GCM over the host's. A host cannot copy a cipher that is under way, so a fork is given once
- * more what its origin had; that is kept up to a limit: additional data as it came, payload as it
- * went out, which the opposite direction turns back.
+ * AES-GCM over the host's.
  *
  * Upstream counterparts: optee_os core/crypto/crypto.c (crypto_authenc_*), core/crypto/aes-gcm.c.
  * Left out: tags that the TA library never asks for (it allows 12 to 16 bytes), nonces without any
- * bytes or with more than hosts take, forks beyond the limit.
+ * bytes or with more than hosts take, forks of a message that is longer than a host keeps.
  */
 import {
   TEE_ERROR_BAD_PARAMETERS,
@@ -21,7 +19,6 @@ import type { HostAead, HostCrypto, HostKey } from '../../host/crypto.ts';
 import { AES } from './cipher.ts';
 import type { AuthencContext, AuthencStart } from './contexts.ts';
 import { KeySlot } from './host-keys.ts';
-import { Pieces } from './pieces.ts';
 
 /** Tag lengths that hosts have, in bytes. */
 const GCM_TAG_LENGTHS: ReadonlySet<number> = new Set([4, 8, 12, 13, 14, 15, 16]);
@@ -29,17 +26,8 @@ const GCM_TAG_LENGTHS: ReadonlySet<number> = new Set([4, 8, 12, 13, 14, 15, 16])
 /** Bytes that hosts take as a nonce. Source: OpenSSL (GCM_IV_MAX_SIZE). */
 const GCM_MAX_NONCE = 128;
 
-/** Bytes of additional data and payload that are kept for forks. */
-export const GCM_FORK_LIMIT = 0x10_0000;
-
 /** The 32-bit counter must not come around (2^32 - 2 blocks). */
 const GCM_MAX_PAYLOAD = 0xffff_fffe * TEE_AES_BLOCK_SIZE;
-
-interface GcmStart {
-  readonly key: HostKey;
-  readonly nonce: Uint8Array;
-  readonly tagLength: number;
-}
 
 export class AesGcm implements AuthencContext {
   readonly kind = 'authenc';
@@ -47,20 +35,17 @@ export class AesGcm implements AuthencContext {
   /** TEE_MODE_* */
   readonly #mode: number;
   readonly #keys: KeySlot;
-  readonly #aad: Pieces;
-  readonly #results: Pieces;
-  #start: GcmStart | undefined;
   #aead: HostAead | undefined;
-  #aadBytes = 0;
+  /** What `#aead` was made for; it can be started anew for the same. */
+  #nonceLength = 0;
+  #tagLength = 0;
+  #isUnderWay = false;
   #payloadBytes = 0;
 
   constructor(crypto: HostCrypto, mode: number) {
     this.#crypto = crypto;
     this.#mode = mode;
     this.#keys = new KeySlot(crypto);
-    const release = (piece: Uint8Array): void => crypto.release(piece);
-    this.#aad = new Pieces(release);
-    this.#results = new Pieces(release);
   }
 
   init({ key, nonce, tagLength }: AuthencStart): number {
@@ -68,32 +53,25 @@ export class AesGcm implements AuthencContext {
     if (tagLength > TEE_AES_BLOCK_SIZE) return TEE_ERROR_BAD_PARAMETERS;
     if (!GCM_TAG_LENGTHS.has(tagLength)) return TEE_ERROR_NOT_SUPPORTED;
     if (nonce.length === 0 || nonce.length > GCM_MAX_NONCE) return TEE_ERROR_NOT_SUPPORTED;
-    this.#begin({ key: this.#keys.get(key), nonce: new Uint8Array(nonce), tagLength });
+    this.#begin(this.#keys.get(key), nonce, tagLength);
     return TEE_SUCCESS;
   }
 
   updateAad(aad: Uint8Array): number {
-    if (this.#aead === undefined) return TEE_ERROR_BAD_STATE;
+    const aead = this.#underWay;
+    if (aead === undefined) return TEE_ERROR_BAD_STATE;
     if (this.#payloadBytes > 0) return TEE_ERROR_BAD_PARAMETERS;
-    if (aad.length === 0) return TEE_SUCCESS;
-    this.#aadBytes += aad.length;
-    this.#aead.aad(this.#forks ? this.#aad.copy(aad) : aad);
+    if (aad.length > 0) aead.aad(aad);
     return TEE_SUCCESS;
   }
 
   updatePayload(source: Uint8Array, out: Uint8Array): number {
-    if (this.#aead === undefined) return TEE_ERROR_BAD_STATE;
+    const aead = this.#underWay;
+    if (aead === undefined) return TEE_ERROR_BAD_STATE;
     if (source.length === 0) return TEE_SUCCESS;
     if (this.#payloadBytes + source.length > GCM_MAX_PAYLOAD) return TEE_ERROR_BAD_PARAMETERS;
-    const result = this.#aead.update(source);
-    out.set(result);
+    aead.update(source, out);
     this.#payloadBytes += source.length;
-    if (this.#forks) {
-      this.#results.keep(result);
-    } else {
-      this.#forget();
-      this.#crypto.release(result);
-    }
     return TEE_SUCCESS;
   }
 
@@ -103,64 +81,56 @@ export class AesGcm implements AuthencContext {
     tag: Uint8Array,
     tagSize: { size: number },
   ): number {
-    const length = this.#start?.tagLength ?? 0;
+    const length = this.#isUnderWay ? this.#tagLength : 0;
     if (tagSize.size < length) return TEE_ERROR_SHORT_BUFFER;
+    const aead = this.#underWay;
     const result = this.updatePayload(source, out);
-    if (result !== TEE_SUCCESS || this.#aead === undefined) return result;
-    tag.set(this.#aead.tag());
+    if (result !== TEE_SUCCESS || aead === undefined) return result;
+    tag.set(aead.tag());
     tagSize.size = length;
-    this.#end();
+    this.#isUnderWay = false;
     return TEE_SUCCESS;
   }
 
   /** OpenSSL compares tags in constant time (CRYPTO_memcmp), as upstream does. */
   decFinal(source: Uint8Array, out: Uint8Array, tag: Uint8Array): number {
-    if (tag.length !== this.#start?.tagLength) return TEE_ERROR_MAC_INVALID;
+    const aead = this.#underWay;
+    if (aead === undefined || tag.length !== this.#tagLength) return TEE_ERROR_MAC_INVALID;
     const result = this.updatePayload(source, out);
-    if (result !== TEE_SUCCESS || this.#aead === undefined) return result;
-    const valid = this.#aead.verify(tag);
-    this.#end();
+    if (result !== TEE_SUCCESS) return result;
+    const valid = aead.verify(tag);
+    this.#isUnderWay = false;
     return valid ? TEE_SUCCESS : TEE_ERROR_MAC_INVALID;
   }
 
   fork(): AesGcm | undefined {
     const other = new AesGcm(this.#crypto, this.#mode);
-    if (this.#start === undefined || this.#aead === undefined) return other;
-    if (!this.#forks) return undefined;
-    other.#begin(this.#start);
-    for (const piece of this.#aad.all) other.updateAad(piece);
-    const back = this.#open(this.#start, this.#mode !== TEE_MODE_ENCRYPT);
-    for (const piece of this.#results.all) {
-      const source = back.update(piece);
-      other.updatePayload(source, source);
-    }
+    const aead = this.#underWay;
+    if (aead === undefined) return other;
+    other.#aead = aead.fork();
+    if (other.#aead === undefined) return undefined;
+    other.#nonceLength = this.#nonceLength;
+    other.#tagLength = this.#tagLength;
+    other.#payloadBytes = this.#payloadBytes;
+    other.#isUnderWay = true;
     return other;
   }
 
-  /** Whether all was kept that a fork needs. */
-  get #forks(): boolean {
-    return this.#aadBytes + this.#payloadBytes <= GCM_FORK_LIMIT;
+  get #underWay(): HostAead | undefined {
+    return this.#isUnderWay ? this.#aead : undefined;
   }
 
-  #begin(start: GcmStart): void {
-    this.#start = start;
-    this.#aead = this.#open(start, this.#mode === TEE_MODE_ENCRYPT);
-    this.#forget();
-    this.#aadBytes = 0;
+  #begin(key: HostKey, nonce: Uint8Array, tagLength: number): void {
+    const isSameShape = nonce.length === this.#nonceLength && tagLength === this.#tagLength;
+    if (this.#aead !== undefined && isSameShape) {
+      this.#aead.start(key, nonce);
+    } else {
+      const encrypt = this.#mode === TEE_MODE_ENCRYPT;
+      this.#aead = this.#crypto.aesGcm(encrypt, key, nonce, tagLength);
+    }
+    this.#nonceLength = nonce.length;
+    this.#tagLength = tagLength;
+    this.#isUnderWay = true;
     this.#payloadBytes = 0;
-  }
-
-  #open({ key, nonce, tagLength }: GcmStart, encrypt: boolean): HostAead {
-    return this.#crypto.aesGcm(encrypt, key, nonce, tagLength);
-  }
-
-  #end(): void {
-    this.#aead = undefined;
-    this.#forget();
-  }
-
-  #forget(): void {
-    this.#aad.clear();
-    this.#results.clear();
   }
 }

@@ -186,6 +186,9 @@ const PBKDF2_NAMES: ReadonlyMap<number, string> = new Map([
   [TEE_ATTR_PBKDF2_ITERATION_COUNT, 'count'],
 ]);
 
+/** What hosts count to; upstream counts to 2^32 - 1. */
+const MOST_ITERATIONS = 0x7fff_ffff;
+
 /** No iteration gives zeroes. The core's library takes no empty key for HMAC, except with SM3. */
 export function derivePbkdf2(hash: MainHash, call: Derivation): number {
   const { services, key1, attributes, derived } = call;
@@ -198,6 +201,7 @@ export function derivePbkdf2(hash: MainHash, call: Derivation): number {
   const password = key1.secret;
   const nothing = length === 0 || count === 0;
   if (!nothing && password.length === 0 && hash !== SM3) return TEE_ERROR_BAD_STATE;
+  if (count > MOST_ITERATIONS) return TEE_ERROR_NOT_SUPPORTED;
   const salt = found['salt']?.content ?? EMPTY;
   const stretch = (): Uint8Array =>
     services.crypto.publicKey.pbkdf2(hash.name, password, salt, count, length);

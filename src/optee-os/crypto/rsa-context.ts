@@ -6,8 +6,8 @@
  * one structure as the other there, which its TA library never lets happen.
  */
 import {
-  TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_GENERIC,
+  TEE_ERROR_NOT_SUPPORTED,
   TEE_MODE_DECRYPT,
   TEE_MODE_ENCRYPT,
 } from '../../abi/gp.ts';
@@ -38,14 +38,14 @@ export abstract class RsaContext implements AsymmetricContext {
     size: Size,
   ): number;
 
-  /** Nothing but signatures can be verified. */
+  /** Of a cipher: its id names no digest that a signature could be of. */
   verify(
     _key: KeyObject,
     _attributes: readonly TaAttribute[],
     _data: Uint8Array,
     _signature: Uint8Array,
   ): number {
-    return TEE_ERROR_BAD_PARAMETERS;
+    return TEE_ERROR_NOT_SUPPORTED;
   }
 
   protected rsa(key: KeyObject): RsaKey {

@@ -373,6 +373,12 @@ describe('which keys and modes go together', () => {
     assert.equal(bench.open(RSAES, TEE_MODE_ENCRYPT, PUBLIC, PUBLIC), BAD);
   });
 
+  test('ciphers verify nothing', () => {
+    for (const algorithm of [gp.TEE_ALG_RSA_NOPAD, RSAES, gp.TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1]) {
+      assert.equal(bench.verify(algorithm, PUBLIC, HASHED, MESSAGE), 'NOT_SUPPORTED');
+    }
+  });
+
   test('a key without attributes', () => {
     const empty = { ...PAIR, attributes: [] };
     assert.equal(bench.operate(RSASSA, TEE_MODE_SIGN, empty, MESSAGE).code, 'GENERIC');

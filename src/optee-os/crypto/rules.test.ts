@@ -29,7 +29,7 @@ import {
   TEE_MODE_ENCRYPT,
   TEE_MODE_MAC,
 } from '../../abi/gp.ts';
-import { GCM_FORK_LIMIT } from './gcm.ts';
+import { AEAD_FORK_LIMIT } from '../../host/crypto.ts';
 import { digestOf, macOf, ok, open, result } from './testing/drive.ts';
 import { toHex } from './testing/vector.ts';
 
@@ -228,11 +228,11 @@ describe('forks of GCM', () => {
   const start = { key: bytes(16), nonce: bytes(12), tagLength: 16, aadLength: 0, payloadLength: 0 };
 
   for (const [aad, payload, forks] of [
-    [0, GCM_FORK_LIMIT, true],
-    [GCM_FORK_LIMIT, 0, true],
-    [1, GCM_FORK_LIMIT, false],
-    [GCM_FORK_LIMIT - 4, 4, true],
-    [5, 2 * GCM_FORK_LIMIT, false],
+    [0, AEAD_FORK_LIMIT, true],
+    [AEAD_FORK_LIMIT, 0, true],
+    [1, AEAD_FORK_LIMIT, false],
+    [AEAD_FORK_LIMIT - 4, 4, true],
+    [5, 2 * AEAD_FORK_LIMIT, false],
   ] as const) {
     for (const mode of [TEE_MODE_ENCRYPT, TEE_MODE_DECRYPT]) {
       test(`after ${aad} bytes and a payload of ${payload}: ${forks} (mode ${mode})`, () => {
@@ -255,7 +255,7 @@ describe('forks of GCM', () => {
   test('a new start forgets how much there was', () => {
     const context = open('authenc', TEE_ALG_AES_GCM);
     ok(context.init(start));
-    ok(context.updateAad(bytes(GCM_FORK_LIMIT + 1)));
+    ok(context.updateAad(bytes(AEAD_FORK_LIMIT + 1)));
     assert.equal(context.fork(), undefined);
     ok(context.init(start));
     assert.notEqual(context.fork(), undefined);

@@ -7,7 +7,8 @@
  * As upstream 4.10: the derived object's size in bits says how many *bytes* are derived, and the
  * confirmation for the other side is made in a copy of the TA's buffer that nobody copies back, so
  * here only its size matters. Deviates: where that many bytes overrun the object's buffer in the
- * core's heap, the answer is TEE_ERROR_BAD_PARAMETERS.
+ * core's heap, the answer is TEE_ERROR_BAD_PARAMETERS; a static key of the other side that is no point
+ * of the curve, and private values that come to a multiple of the order, are a bad state.
  */
 import {
   TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X,

@@ -101,9 +101,7 @@ export class XtsCipher implements CipherContext {
     if (data.length === 0) return;
     const words = new Uint32Array(data.buffer, data.byteOffset, tweaks.length);
     for (let i = 0; i < words.length; i++) words[i]! ^= tweaks[i]!;
-    const result = cipher.update(data);
-    data.set(result);
-    this.#crypto.release(result);
+    cipher.update(data, data);
     for (let i = 0; i < words.length; i++) words[i]! ^= tweaks[i]!;
   }
 

@@ -52,10 +52,19 @@ export class ReeFsTaStore implements TaStore {
     return 'tee-supplicant has no file of it';
   }
 
-  /** ree_fs_ta_open() */
   *open(thread: ThreadCtx, uuid: string): Co<TaImage | number> {
+    const found = yield* this.#with(thread, uuid, (ta) => ta.image());
+    return typeof found === 'number' ? found : this.#refused(uuid, CANNOT_RUN);
+  }
+
+  tag(thread: ThreadCtx, uuid: string): Co<Uint8Array | number> {
+    return this.#with(thread, uuid, (ta) => ta.tag());
+  }
+
+  /** ree_fs_ta_open(), for as long as `use` takes. @param use may throw BadHeader */
+  *#with<T>(thread: ThreadCtx, uuid: string, use: (ta: SignedTa) => Co<T>): Co<T | number> {
     const octets = parseUuid(uuid);
-    let res = yield* this.#loadTa(thread, octets, undefined, 0);
+    let res: T | number = yield* this.#loadTa(thread, octets, undefined, 0);
     if (res !== TEE_SUCCESS) return res;
     const size = memrefSize(thread, 1);
     const mobj = yield* this.#rpc.allocPayload(thread, size, OPTEE_RPC_SHM_TYPE_APPL);
@@ -63,7 +72,11 @@ export class ReeFsTaStore implements TaStore {
     res = TEE_ERROR_SHORT_BUFFER;
     // The size stays what the supplicant said first, whatever it says with the file.
     if (mobj.covers(0, size)) res = yield* this.#loadTa(thread, octets, mobj, size);
-    if (res === TEE_SUCCESS) res = yield* this.#check(thread, uuid, octets, mobj, size);
+    if (res === TEE_SUCCESS) {
+      const file = this.#copyOf(mobj, size);
+      const ta = new SignedTa(this.#signing, thread, file, octets);
+      res = yield* this.#checked(uuid, use(ta), size);
+    }
     yield* this.#rpc.freePayload(thread, mobj, OPTEE_RPC_SHM_TYPE_APPL);
     return res;
   }
@@ -85,32 +98,35 @@ export class ReeFsTaStore implements TaStore {
     return yield* this.#rpc.send(thread);
   }
 
-  /** A secure copy is made first: the supplicant may go on writing. */
-  *#check(
-    thread: ThreadCtx,
-    uuid: string,
-    octets: Uint8Array,
-    mobj: Mobj,
-    size: number,
-  ): Co<number> {
+  /** Secure: the supplicant may go on writing. */
+  #copyOf(mobj: Mobj, size: number): Uint8Array {
     const file = new Uint8Array(size);
     mobj.read(this.#nexus.port, 0, file);
-    let bad = new BadHeader(CANNOT_RUN, TEE_ERROR_NOT_SUPPORTED);
+    return file;
+  }
+
+  *#checked<T>(uuid: string, use: Co<T>, size: number): Co<T | number> {
     try {
-      yield* new SignedTa(this.#signing, thread, file, octets).image();
+      return yield* use;
     } catch (error) {
       if (!(error instanceof BadHeader)) throw error;
-      bad = error;
+      return this.#refused(uuid, error, size);
     }
+  }
+
+  #refused(uuid: string, { res, message }: BadHeader, requested?: number): number {
     this.#nexus.trace.cause('secure', {
       layer: 'optee-os',
-      code: codeName(TEE_ERROR, bad.res),
-      text: bad.message,
+      code: codeName(TEE_ERROR, res),
+      text: message,
       object: `${uuid}.ta`,
-      requested: size,
+      ...(requested !== undefined && { requested }),
     });
-    return bad.res;
+    return res;
   }
 }
 
-const CANNOT_RUN = 'the file is a TA, but .ta files cannot be run: give the box a TypeScript TA';
+const CANNOT_RUN = new BadHeader(
+  'the file is a TA, but .ta files cannot be run: give the box a TypeScript TA',
+  TEE_ERROR_NOT_SUPPORTED,
+);

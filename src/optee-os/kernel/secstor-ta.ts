@@ -46,4 +46,13 @@ export class SecstorTaStore implements TaStore {
     });
     return res;
   }
+
+  /** tee_tadb_get_tag(): of the encryption of its file, which nobody reads for it. */
+  *tag(thread: ThreadCtx, uuid: string): Co<Uint8Array | number> {
+    const ta = yield* this.#tadb.openTa(thread, teeUuid(uuid));
+    if (typeof ta === 'number') return ta;
+    const { tag } = ta;
+    yield* ta.close(thread);
+    return tag;
+  }
 }

@@ -50,6 +50,18 @@ interface Place {
   readonly end: number;
 }
 
+/** A file as far as it is looked at before its image is. */
+interface Opened {
+  readonly header: SignedHeader;
+  /** Headers that the digest covers beside the first. */
+  readonly covered: readonly Uint8Array[];
+  /** Of a bootstrap header. */
+  readonly version: number | undefined;
+  /** Empty for an image that is not encrypted. */
+  readonly encryption: Uint8Array;
+  readonly stored: Uint8Array;
+}
+
 /** Bytes of GCM tags that are checked whole. */
 const TAG_SIZES: ReadonlySet<number> = new Set([4, 8, 12, 13, 14, 15, 16]);
 
@@ -69,6 +81,20 @@ export class SignedTa {
 
   /** The image, with all that was to be checked. @throws BadHeader */
   *image(): Co<Uint8Array> {
+    const { header, covered, version, encryption, stored } = yield* this.#open();
+    const image = encryption.length > 0 ? this.#decrypt(encryption, stored) : stored;
+    checkDigest(this.#signing.crypto, header, [...covered, encryption, image]);
+    if (version !== undefined) yield* this.#checkVersion(version);
+    return image;
+  }
+
+  /** ree_fs_ta_get_tag(): the digest that was signed; of what, nobody looks. @throws BadHeader */
+  *tag(): Co<Uint8Array> {
+    return (yield* this.#open()).header.digest;
+  }
+
+  /** ree_fs_ta_open() */
+  *#open(): Co<Opened> {
     const { header, end } = yield* this.#headers();
     const covered: Uint8Array[] = [];
     let offset = end;
@@ -83,11 +109,7 @@ export class SignedTa {
       header.imgType === SHDR_ENCRYPTED_TA ? this.#encryption(offset) : new Uint8Array(0);
     offset += encryption.length;
     this.#checkEnd(offset + header.imgSize);
-    const stored = this.#file.subarray(offset);
-    const image = encryption.length > 0 ? this.#decrypt(encryption, stored) : stored;
-    checkDigest(this.#signing.crypto, header, [...covered, encryption, image]);
-    if (version !== undefined) yield* this.#checkVersion(version);
-    return image;
+    return { header, covered, version, encryption, stored: this.#file.subarray(offset) };
   }
 
   /** To the header of the TA itself, by way of the subkeys before it. */

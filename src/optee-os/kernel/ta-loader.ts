@@ -24,7 +24,7 @@ export class GuestTaLoader implements TaLoader {
   readonly #guest: Guest;
   readonly #manager: TaManager;
   /** In the order of their priorities: early TAs 2, secure storage 4, REE FS 9. */
-  readonly #stores: readonly TaStore[];
+  readonly stores: readonly TaStore[];
 
   constructor(guest: Guest, manager: TaManager) {
     const { nexus, rpc, tadb } = guest;
@@ -34,7 +34,7 @@ export class GuestTaLoader implements TaLoader {
     const reeFs = nexus.config.CFG_REE_FS_TA
       ? [new ReeFsTaStore(nexus, rpc, versionsOf(guest))]
       : [];
-    this.#stores = [new EarlyTaStore(nexus), ...secstor, ...reeFs];
+    this.stores = [new EarlyTaStore(nexus), ...secstor, ...reeFs];
   }
 
   initPseudo(thread: ThreadCtx, uuid: string, session: TeeTaSession): number {
@@ -61,7 +61,7 @@ export class GuestTaLoader implements TaLoader {
   *load(thread: ThreadCtx, session: TeeTaSession): Co<number> {
     const ctx = session.ctx as UserTaCtx;
     thread.sessions.push(session);
-    const found = yield* openTa(this.#guest.nexus, this.#stores, thread, ctx.uuid);
+    const found = yield* openTa(this.#guest.nexus, this.stores, thread, ctx.uuid);
     thread.sessions.pop();
     return typeof found === 'number' ? found : ctx.start(thread, found);
   }

@@ -7,6 +7,7 @@
 import {
   TEE_ERROR,
   TEE_ERROR_ITEM_NOT_FOUND,
+  TEE_ERROR_NOT_SUPPORTED,
   TEE_ERROR_STORAGE_NOT_AVAILABLE,
 } from '../../abi/gp.ts';
 import { codeName } from '../../abi/layout.ts';
@@ -22,6 +23,8 @@ export interface TaStore {
   lacks(): string;
   /** @returns the image, or a TEE_Result: ITEM_NOT_FOUND lets the next store try */
   open(thread: ThreadCtx, uuid: string): Co<TaImage | number>;
+  /** get_tag() of a TA that is opened for it: what stands for its code, or a TEE_Result. */
+  tag(thread: ThreadCtx, uuid: string): Co<Uint8Array | number>;
 }
 
 /** TAs that are part of the core's image (core/kernel/early_ta.c). */
@@ -43,6 +46,12 @@ export class EarlyTaStore implements TaStore {
 
   *open(_thread: ThreadCtx, uuid: string): Co<TaImage | number> {
     return this.#nexus.earlyTas.get(uuid) ?? TEE_ERROR_ITEM_NOT_FOUND;
+  }
+
+  /** Upstream hashes the ELF image, which a TypeScript TA has not. */
+  *tag(_thread: ThreadCtx, uuid: string): Co<number> {
+    const isKnown = this.#nexus.earlyTas.has(uuid);
+    return isKnown ? TEE_ERROR_NOT_SUPPORTED : TEE_ERROR_ITEM_NOT_FOUND;
   }
 }
 

@@ -32,6 +32,7 @@ import { TaContexts } from './ta-context.ts';
 import type { TeeTaCtx } from './ta-context.ts';
 import { TaEntryLock } from './ta-entry-lock.ts';
 import { cancelDeadlineMs } from './tee-time.ts';
+import type { TaStore } from './ta-store.ts';
 import type { ThreadCtx } from './thread.ts';
 
 /** Operation of a non-secure client: `NSAPP_IDENTITY`. */
@@ -42,6 +43,8 @@ export type Requester = TeeIdentity | typeof NSAPP_IDENTITY | typeof KERN_IDENTI
 
 /** Finds and loads TAs for the manager. */
 export interface TaLoader {
+  /** Where user TAs are looked for, in order. */
+  readonly stores: readonly TaStore[];
   /** tee_ta_init_pseudo_ta_session(), under the manager's mutex. */
   initPseudo(thread: ThreadCtx, uuid: string, session: TeeTaSession): number;
   /** tee_ta_init_user_ta_session(), under the manager's mutex: a context that is not loaded yet. */
@@ -73,6 +76,11 @@ export class TaManager {
     this.sessions = new SessionLock(this.mutex);
     this.#entry = new TaEntryLock(nexus, this.mutex);
     this.#loader = makeLoader(this);
+  }
+
+  /** `ta_stores` */
+  get taStores(): readonly TaStore[] {
+    return this.#loader.stores;
   }
 
   // --- operations

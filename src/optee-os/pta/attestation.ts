@@ -1,9 +1,9 @@
 /**
  * The attestation PTA: measurements, signed together with a nonce of who asks.
  *
- * Upstream counterpart: optee_os core/pta/attestation.c. Left out: what is measured. A TypeScript TA
- * and the core have no code in the machine's memory, so that their hashes are those of no bytes; and
- * no header of a TA's file is kept.
+ * Upstream counterpart: optee_os core/pta/attestation.c. Left out: what is measured in memory. A
+ * TypeScript TA and the core have no code in the machine's memory, so that their hashes are those of
+ * no bytes; and a TypeScript TA has no file.
  */
 import {
   PTA_ATTESTATION_GET_PUBKEY,
@@ -13,8 +13,10 @@ import {
   PTA_ATTESTATION_UUID,
 } from '../../abi/pta.ts';
 import { PTA_DEFAULT_FLAGS } from '../../abi/ta-head.ts';
+import { codeName } from '../../abi/layout.ts';
 import {
   TEE_ALG_RSASSA_PKCS1_PSS_MGF1_SHA256,
+  TEE_ERROR,
   TEE_ERROR_ACCESS_DENIED,
   TEE_ERROR_BAD_PARAMETERS,
   TEE_ERROR_ITEM_NOT_FOUND,
@@ -50,11 +52,13 @@ interface Measurement {
   readonly nonce: number;
   /** @returns a TEE_Result, before a key is made */
   readonly check: (call: PtaCall) => number;
-  /** @returns a digest, or a TEE_Result */
-  readonly measure: (guest: Guest, call: PtaCall) => Uint8Array | number;
+  /** @returns what goes before the signature, or a TEE_Result */
+  readonly measure: (guest: Guest, call: PtaCall) => Co<Uint8Array | number>;
 }
 
-const hashOfNothing = ({ nexus }: Guest): Uint8Array => nexus.crypto.hash(SHA256.name, NOTHING);
+function* hashOfNothing({ nexus }: Guest): Co<Uint8Array> {
+  return nexus.crypto.hash(SHA256.name, NOTHING);
+}
 
 const MEASUREMENTS: ReadonlyMap<number, Measurement> = new Map<number, Measurement>([
   [
@@ -128,7 +132,7 @@ export class AttestationPta implements PseudoTa {
     const room = out.size;
     out.size = SHA256.size + key.n.length;
     if (room < out.size) return TEE_ERROR_SHORT_BUFFER;
-    const measured = measure(this.#guest, call);
+    const measured = yield* measure(this.#guest, call);
     if (typeof measured === 'number') return measured;
     const { crypto } = this.#guest.nexus;
     const signature = key.sign(crypto.hash(SHA256.name, concat(given.bytes, measured)));
@@ -155,16 +159,30 @@ function put(out: PtaParam, octets: Uint8Array): number {
   return TEE_SUCCESS;
 }
 
-/** hash_binary() */
-function headerDigest({ nexus }: Guest, { params }: PtaCall): number {
-  const { bytes } = params[0]!;
+/** hash_binary(): whichever store has the TA; what the last one says when none has. */
+function* headerDigest({ manager, nexus }: Guest, call: PtaCall): Co<Uint8Array | number> {
+  const { bytes } = call.params[0]!;
   const uuid = getUuidStruct(new DataView(bytes.buffer, bytes.byteOffset), 0);
-  const isKnown = nexus.earlyTas.has(uuid);
+  let found: Uint8Array | number = TEE_ERROR_ITEM_NOT_FOUND;
+  for (const store of manager.taStores) {
+    found = yield* store.tag(call.thread, uuid);
+    if (typeof found !== 'number' || found === TEE_ERROR_NOT_SUPPORTED) break;
+  }
+  if (typeof found !== 'number') return fillHash(found, call.params[2]!);
+  const isTypeScript = found === TEE_ERROR_NOT_SUPPORTED;
   nexus.trace.cause('secure', {
     layer: 'optee-os',
-    code: isKnown ? 'TEE_ERROR_NOT_SUPPORTED' : 'TEE_ERROR_ITEM_NOT_FOUND',
-    text: isKnown ? 'a TypeScript TA has no signed header' : 'no such TA is part of the image',
+    code: codeName(TEE_ERROR, found),
+    text: isTypeScript ? 'a TypeScript TA has no file' : 'there is no sound file of this TA',
     object: uuid,
   });
-  return isKnown ? TEE_ERROR_NOT_SUPPORTED : TEE_ERROR_ITEM_NOT_FOUND;
+  return found;
+}
+
+/** A tag that is shorter than a hash leaves what was behind it; a longer one is refused. */
+function fillHash(tag: Uint8Array, { bytes }: PtaParam): Uint8Array | number {
+  if (tag.length > SHA256.size) return TEE_ERROR_SHORT_BUFFER;
+  const hash = bytes.slice(0, SHA256.size);
+  hash.set(tag);
+  return hash;
 }

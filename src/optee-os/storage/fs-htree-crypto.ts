@@ -6,6 +6,7 @@
 import {
   TEE_FS_HTREE_FEK_SIZE,
   TEE_FS_HTREE_HASH_SIZE,
+  TEE_FS_HTREE_IV_SIZE,
   TEE_FS_HTREE_TAG_SIZE,
 } from '../../abi/tee-fs.ts';
 import type { HostAead, HostCrypto, HostKey } from '../../host/crypto.ts';
@@ -24,12 +25,64 @@ export function calcNodeHash(
   return digest.final();
 }
 
-/** What a file's pieces are encrypted with. */
-export interface HtreeSeal {
-  readonly crypto: HostCrypto;
+/** Bytes: a head's root hash and counter, the encrypted FEK, the initialization vector. */
+const MOST_AAD =
+  TEE_FS_HTREE_HASH_SIZE +
+  Uint32Array.BYTES_PER_ELEMENT +
+  TEE_FS_HTREE_FEK_SIZE +
+  TEE_FS_HTREE_IV_SIZE;
+
+/** What a file's pieces are encrypted with; one cipher for each direction does them all. */
+export class HtreeSeal {
+  readonly #crypto: HostCrypto;
   /** The FEK. */
-  readonly key: HostKey;
+  #key: HostKey;
   readonly encFek: Uint8Array;
+  /** What is authenticated only. */
+  readonly #aad = new Uint8Array(MOST_AAD);
+  #sealing: HostAead | undefined;
+  #opening: HostAead | undefined;
+
+  /** @param encFek the FEK, encrypted, as it lies in the head */
+  constructor(crypto: HostCrypto, fek: Uint8Array, encFek: Uint8Array) {
+    this.#crypto = crypto;
+    this.#key = crypto.secretKey(fek);
+    this.encFek = encFek;
+  }
+
+  setFek(fek: Uint8Array): void {
+    this.#key = this.#crypto.secretKey(fek);
+  }
+
+  /** A message under way: what is authenticated only has gone in. */
+  start(encrypt: boolean, iv: Uint8Array, head: HeadBinding | undefined): HostAead {
+    const aead = this.#started(encrypt, iv);
+    const aad = this.#aad;
+    let length = 0;
+    if (head !== undefined) {
+      const { rootHash, counter, hashSizeCompat } = head;
+      length = hashSizeCompat ? TEE_FS_HTREE_FEK_SIZE : TEE_FS_HTREE_HASH_SIZE;
+      aad.set(rootHash);
+      aad.set(counter, length);
+      length += counter.length;
+    }
+    aad.set(this.encFek, length);
+    aad.set(iv, length + this.encFek.length);
+    aead.aad(aad.subarray(0, length + this.encFek.length + iv.length));
+    return aead;
+  }
+
+  #started(encrypt: boolean, iv: Uint8Array): HostAead {
+    const known = encrypt ? this.#sealing : this.#opening;
+    if (known !== undefined) {
+      known.start(this.#key, iv);
+      return known;
+    }
+    const made = this.#crypto.aesGcm(encrypt, this.#key, iv, TEE_FS_HTREE_TAG_SIZE);
+    if (encrypt) this.#sealing = made;
+    else this.#opening = made;
+    return made;
+  }
 }
 
 /** What is authenticated besides a head's contents. */
@@ -44,23 +97,6 @@ export interface HeadBinding {
   readonly hashSizeCompat: boolean;
 }
 
-function authencInit(
-  seal: HtreeSeal,
-  encrypt: boolean,
-  iv: Uint8Array,
-  head: HeadBinding | undefined,
-): HostAead {
-  const aead = seal.crypto.aesGcm(encrypt, seal.key, iv, TEE_FS_HTREE_TAG_SIZE);
-  if (head !== undefined) {
-    const size = head.hashSizeCompat ? TEE_FS_HTREE_FEK_SIZE : TEE_FS_HTREE_HASH_SIZE;
-    aead.aad(head.rootHash.subarray(0, size));
-    aead.aad(head.counter);
-  }
-  aead.aad(seal.encFek);
-  aead.aad(iv);
-  return aead;
-}
-
 /** @param tag where the tag goes */
 export function htreeEncrypt(
   seal: HtreeSeal,
@@ -69,7 +105,7 @@ export function htreeEncrypt(
   plain: Uint8Array,
   head?: HeadBinding,
 ): Uint8Array {
-  const aead = authencInit(seal, true, iv, head);
+  const aead = seal.start(true, iv, head);
   const encrypted = aead.update(plain);
   tag.set(aead.tag());
   return encrypted;
@@ -83,7 +119,7 @@ export function htreeDecrypt(
   encrypted: Uint8Array,
   head?: HeadBinding,
 ): Uint8Array | undefined {
-  const aead = authencInit(seal, false, iv, head);
+  const aead = seal.start(false, iv, head);
   const plain = aead.update(encrypted);
   return aead.verify(tag) ? plain : undefined;
 }

@@ -29,8 +29,8 @@ import {
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import type { Co } from '../../sched/task.ts';
-import { calcNodeHash, htreeDecrypt, htreeEncrypt } from './fs-htree-crypto.ts';
-import type { HeadBinding, HtreeSeal } from './fs-htree-crypto.ts';
+import { HtreeSeal, calcNodeHash, htreeDecrypt, htreeEncrypt } from './fs-htree-crypto.ts';
+import type { HeadBinding } from './fs-htree-crypto.ts';
 import { HtreeNodes } from './fs-htree-node.ts';
 import type { HtreeNode } from './fs-htree-node.ts';
 import type { StorageServices } from './tee-fs.ts';
@@ -70,7 +70,7 @@ export class FsHtree {
   readonly #headView = new DataView(this.#head.buffer);
   readonly #imeta = new Uint8Array(TeeFsHtreeImeta.byteLength);
   readonly #imetaView = new DataView(this.#imeta.buffer);
-  #seal: HtreeSeal;
+  readonly #seal: HtreeSeal;
   #dirty = false;
   #closed = false;
 
@@ -84,7 +84,7 @@ export class FsHtree {
     this.#uuid = uuid;
     this.#nodes = new HtreeNodes(services.heap);
     const encFek = TeeFsHtreeImage.encFek.bytes(this.#headView, 0);
-    this.#seal = { crypto: services.crypto, key: services.crypto.secretKey(NO_FEK), encFek };
+    this.#seal = new HtreeSeal(services.crypto, NO_FEK, encFek);
   }
 
   /**
@@ -247,11 +247,11 @@ export class FsHtree {
 
   // --- creating
   *#createAndSync(minCounter: number): Co<number> {
-    const { crypto, random, keys } = this.#services;
+    const { random, keys } = this.#services;
     const fek = new Uint8Array(TEE_FS_HTREE_FEK_SIZE);
     random.fill(fek);
     this.#seal.encFek.set(keys.fekCrypt(this.#uuid, true, fek));
-    this.#seal = { ...this.#seal, key: crypto.secretKey(fek) };
+    this.#seal.setFek(fek);
     this.#nodes.root.dirty = true;
     this.#dirty = true;
     const res = yield* this.sync();
@@ -315,9 +315,9 @@ export class FsHtree {
   }
 
   #verifyRoot(): number {
-    const { crypto, keys } = this.#services;
+    const { keys } = this.#services;
     const fek = keys.fekCrypt(this.#uuid, false, this.#seal.encFek);
-    this.#seal = { ...this.#seal, key: crypto.secretKey(fek) };
+    this.#seal.setFek(fek);
     const view = this.#headView;
     const iv = TeeFsHtreeImage.iv.bytes(view, 0);
     const tag = TeeFsHtreeImage.tag.bytes(view, 0);

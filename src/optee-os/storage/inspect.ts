@@ -151,7 +151,8 @@ class Reader {
       fileNumber,
       hash: dent.hash.slice(),
       tree,
-      head: uuid === NIL_UUID ? undefined : headOf(tree),
+      head:
+        uuid === NIL_UUID || tree.problem !== undefined ? undefined : objectHeadOf(tree.contents),
     };
   }
 
@@ -199,9 +200,10 @@ function readAll(tree: FsHtree): Uint8Array {
   return contents.subarray(0, length);
 }
 
-function headOf({ contents, problem }: TreeReport): ObjectHead | undefined {
+/** Of a whole file. @returns undefined when it is too short for what its head says */
+export function objectHeadOf(contents: Uint8Array): ObjectHead | undefined {
   const size = TeeSvcStorageHead.byteLength;
-  if (problem !== undefined || contents.length < size) return undefined;
+  if (contents.length < size) return undefined;
   const view = new DataView(contents.buffer, contents.byteOffset, contents.length);
   const dataAt = size + TeeSvcStorageHead.attrSize.get(view, 0);
   if (dataAt > contents.length) return undefined;

@@ -116,9 +116,9 @@ export class RpmbDevice {
   *#readFrames(thread: ThreadCtx, blkIdx: number, count: number): Co<Uint8Array | number> {
     const { heap } = this.#core;
     const { link } = this;
-    if (blkIdx > link.maxBlkIdx) return TEE_ERROR_GENERIC;
     if (!heap.alloc(RPMB_DATA_FRAME_SIZE, 'an RPMB frame')) return TEE_ERROR_OUT_OF_MEMORY;
     heap.free(RPMB_DATA_FRAME_SIZE);
+    if (blkIdx > link.maxBlkIdx) return TEE_ERROR_GENERIC;
     const nonce = link.nonce();
     const msgType = RPMB_MSG_TYPE_REQ_AUTH_DATA_READ;
     const request = packFrames({ msgType, blkIdx, nonce }, 1);
@@ -172,9 +172,9 @@ export class RpmbDevice {
     seal: BlockSeal | undefined,
   ): Co<number> {
     const { crypto, heap } = this.#core;
-    if (blkIdx > this.link.maxBlkIdx) return TEE_ERROR_GENERIC;
     if (!heap.alloc(RPMB_DATA_FRAME_SIZE, 'an RPMB frame')) return TEE_ERROR_OUT_OF_MEMORY;
     heap.free(RPMB_DATA_FRAME_SIZE);
+    if (blkIdx > this.link.maxBlkIdx) return TEE_ERROR_GENERIC;
     const data =
       seal === undefined ? block : cryptBlocks(crypto, this.#keys, seal, true, blkIdx, block);
     const counter = { writeCounter: this.link.writeCounter };

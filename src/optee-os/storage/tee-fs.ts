@@ -63,6 +63,8 @@ export interface TeeFileOperations {
   rename(thread: ThreadCtx, from: TeePobj, to: TeePobj, overwrite: boolean): Co<number>;
   remove(thread: ThreadCtx, po: TeePobj): Co<number>;
   openDir(thread: ThreadCtx, uuid: Uint8Array): Co<TeeFsDir | number>;
+  /** What reading on in a directory that could not be opened answers; the core dies of it without. */
+  readonly readOfNoDir?: number;
 }
 
 /** TEE_UUID as it lies in the core's memory, which is what keys are derived from. */

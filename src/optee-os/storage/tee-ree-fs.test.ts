@@ -441,7 +441,7 @@ describe('roll-back with a counter', () => {
     const nvCounter = new Counter();
     const world = new StorageWorld({ nvCounter });
     close(world, file(create(world, 'a')));
-    const old = world.store.read('dirf.db', 0, 1 << 20)!;
+    const old = world.store.read('dirf.db', 0, 1 << 20)!.slice();
     close(world, file(create(world, 'b')));
     assert.equal(nvCounter.value, 3);
     world.store.write('dirf.db', 0, old);
@@ -481,10 +481,10 @@ describe('roll-back with RPMB', () => {
     const world = new StorageWorld({ rpmb });
     close(world, file(create(world, 'a')));
     assert.deepEqual(contents(world, 'a'), bytes(44));
-    const old = world.store.read('dirf.db', 0, 1 << 20)!;
+    const old = world.store.read('dirf.db', 0, 1 << 20)!.slice();
     close(world, file(create(world, 'b')));
     close(world, file(create(world, 'c')));
-    const newer = world.store.read('dirf.db', 0, 1 << 20)!;
+    const newer = world.store.read('dirf.db', 0, 1 << 20)!.slice();
     world.store.write('dirf.db', 0, old);
     assert.equal(contents(world, 'a'), TEE_ERROR_CORRUPT_OBJECT);
     world.store.write('dirf.db', 0, newer);

@@ -6,6 +6,7 @@
  */
 import {
   TEE_ERROR_ACCESS_CONFLICT,
+  TEE_ERROR_GENERIC,
   TEE_ERROR_ITEM_NOT_FOUND,
   TEE_ERROR_OUT_OF_MEMORY,
   TEE_OBJECT_ID_MAX_LEN,
@@ -41,6 +42,8 @@ export interface TeeRpmbFsOptions {
 
 export class TeeRpmbFs implements RpmbFs {
   readonly files: RpmbFiles;
+  /** rpmb_fs_readdir() */
+  readonly readOfNoDir = TEE_ERROR_GENERIC;
   readonly #core: RpmbCore;
   readonly #mutex: StorageMutex;
 

@@ -90,7 +90,7 @@ export class CrypAuthenc extends CrypStates {
     if (size.size > out.length) return TEE_ERROR_ACCESS_DENIED;
     if (size.size < source.length) return TEE_ERROR_SHORT_BUFFER;
     const result = found.decFinal(source, out, tag);
-    if (result === TEE_SUCCESS) size.size = source.length;
+    if (result === TEE_SUCCESS || result === TEE_ERROR_SHORT_BUFFER) size.size = source.length;
     return result;
   }
 

@@ -21,9 +21,11 @@ import {
   TEE_OPERATION_MAC,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
+import { endOf } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import { findAlgorithm } from '../crypto/algorithms.ts';
 import type { Algorithm, CipherContext, OperationContext } from '../crypto/contexts.ts';
-import { GCM_FORK_LIMIT } from '../crypto/gcm.ts';
+import { AEAD_FORK_LIMIT } from '../../host/crypto.ts';
 import { fitsBounceBuffer } from '../kernel/user-access.ts';
 import { CrypObjects } from './svc-cryp-objects.ts';
 import type { Size } from './svc-cryp-objects.ts';
@@ -61,8 +63,8 @@ export class CrypStates extends CrypObjects {
   }
 
   /** The context is gone: as tee_svc_cryp_free_states(). */
-  freeStates(): void {
-    for (const handle of this.#states.keys()) this.stateFree(handle);
+  *freeStates(): Co<void> {
+    for (const handle of this.#states.keys()) yield* endOf(this.stateFree(handle));
   }
 
   stateAlloc(
@@ -101,12 +103,26 @@ export class CrypStates extends CrypObjects {
     return TEE_SUCCESS;
   }
 
-  /** Closes the operation's keys with it. */
-  stateFree(handle: number): number {
+  /** Closes the operation's keys with it; a persistent one's file is outside of the secure world. */
+  stateFree(handle: number): MaybeCo<number> {
     const state = this.#states.get(handle);
     if (state === undefined) return TEE_ERROR_BAD_PARAMETERS;
-    // An operation's keys are transient: closing them never leaves the secure world.
-    for (const key of [state.key1, state.key2]) void this.objects.close(key);
+    const closing1 = this.objects.close(state.key1);
+    if (closing1 !== undefined) return this.#freeAfter(handle, state, closing1);
+    const closing2 = this.objects.close(state.key2);
+    if (closing2 !== undefined) return this.#freeAfter(handle, state, closing2);
+    return this.#forget(handle);
+  }
+
+  /** `closing` is of either key; the second one is closed after the first, if it still is there. */
+  *#freeAfter(handle: number, { key2 }: CryptoState, closing: Co<void>): Co<number> {
+    yield* closing;
+    const closing2 = this.objects.close(key2);
+    if (closing2 !== undefined) yield* closing2;
+    return this.#forget(handle);
+  }
+
+  #forget(handle: number): number {
     this.#states.delete(handle);
     this.heap.free(STATE_BYTES);
     return TEE_SUCCESS;
@@ -225,7 +241,7 @@ export class CrypStates extends CrypObjects {
       layer: 'optee-os/syscall',
       code: 'TEE_ERROR_NOT_SUPPORTED',
       text: `operation 0x${state.algorithm.id.toString(16)} cannot be copied: it has had too much`,
-      limit: `${GCM_FORK_LIMIT} bytes of additional data and payload`,
+      limit: `${AEAD_FORK_LIMIT} bytes of additional data and payload`,
       hint: 'copy it earlier, or feed both operations',
     });
     return TEE_ERROR_NOT_SUPPORTED;

@@ -85,7 +85,7 @@ export class StorageEnums<O extends StorableObject> {
     const e = this.#enums.get(handle);
     if (e === undefined) return TEE_ERROR_BAD_PARAMETERS;
     if (e.fops === undefined) return TEE_ERROR_ITEM_NOT_FOUND;
-    if (e.dir === undefined) return this.#notStarted();
+    if (e.dir === undefined) return this.#notStarted(e.fops);
     const { host, uuid } = this.#options;
     const oid = yield* e.dir.read(host.thread());
     if (typeof oid === 'number') return oid;
@@ -126,9 +126,10 @@ export class StorageEnums<O extends StorableObject> {
     if (dir !== undefined) yield* dir.close(this.#options.host.thread());
   }
 
-  #notStarted(): number {
+  #notStarted({ readOfNoDir }: TeeFileOperations): number {
     const { switches, panic } = this.#options;
     if (!switches.quirkNextOfFailedEnumPanics) return TEE_ERROR_ITEM_NOT_FOUND;
+    if (readOfNoDir !== undefined) return readOfNoDir;
     throw panic('ree_fs_readdir_rpc', 'data abort: the enumerator has no directory');
   }
 }

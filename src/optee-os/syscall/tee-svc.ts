@@ -94,7 +94,7 @@ export class TeeSvc implements TaSyscalls {
 
   /** The context is gone: nothing of it stays behind. */
   *release(): Co<void> {
-    this.crypto.freeStates();
+    yield* this.crypto.freeStates();
     yield* this.#objects.closeAll();
     yield* this.storage.closeEnums();
     for (const [base, pages] of this.#memory) this.#guest.nexus.taRam.free(pa(base), pages);

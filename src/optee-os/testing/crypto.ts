@@ -27,12 +27,19 @@ export class TestCrypto extends CryptoSyscalls {
     return closing;
   }
 
+  /** So are operations with such keys. */
+  override stateFree(handle: number): number {
+    const freed = super.stateFree(handle);
+    if (typeof freed !== 'number') throw new Error('freeing an operation has blocked');
+    return freed;
+  }
+
   get objectCount(): number {
     return this.objects.count;
   }
 
   freeAll(): void {
-    this.freeStates();
+    if (this.freeStates().next().done !== true) throw new Error('freeing has blocked');
     if (this.objects.closeAll().next().done !== true) throw new Error('closing has blocked');
   }
 }

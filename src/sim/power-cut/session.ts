@@ -27,8 +27,8 @@ const TYPES = TEEC_PARAM_TYPES(
   TEEC_VALUE_INPUT,
   TEEC_NONE,
 );
-/** Larger than any object of a run. */
-const MOST_BYTES = 1 << 16;
+/** Larger than any object of a run, and than the list of their ids. */
+const MOST_BYTES = 1 << 15;
 /** Of the box: keys and file numbers are the same in all runs. */
 const BOX_SEED = 1;
 
@@ -88,6 +88,7 @@ export function useStorage(
 export class StorageClient {
   readonly #lib: LibTeec;
   readonly #session: TeecSession;
+  readonly #room = new Uint8Array(MOST_BYTES);
 
   constructor(lib: LibTeec, session: TeecSession) {
     this.#lib = lib;
@@ -110,7 +111,7 @@ export class StorageClient {
 
   /** All objects that there are, by id; a result instead of the map when they cannot be told. */
   *objects(): Co<ReadonlyMap<string, Found> | number> {
-    const room = new Uint8Array(MOST_BYTES);
+    const room = this.#room;
     const [result, size] = yield* this.call(LIST, NO_ID, room, 0);
     if (result !== TEEC_SUCCESS) return result;
     const ids: Uint8Array[] = [];
@@ -122,9 +123,8 @@ export class StorageClient {
   }
 
   *read(id: Uint8Array): Co<Found> {
-    const room = new Uint8Array(MOST_BYTES);
-    const [result, size] = yield* this.call(READ, id, room, 0);
-    return result === TEEC_SUCCESS ? room.subarray(0, size) : result;
+    const [result, size] = yield* this.call(READ, id, this.#room, 0);
+    return result === TEEC_SUCCESS ? this.#room.slice(0, size) : result;
   }
 }
 

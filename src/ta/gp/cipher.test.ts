@@ -94,6 +94,28 @@ for (const { name, algorithm, key, iv, cipher } of CIPHER_VECTORS) {
     }));
 }
 
+test('where the source lies, whole or with whole blocks ahead', () =>
+  inTa((tee) => {
+    for (const { name, algorithm, key, iv, cipher } of CIPHER_VECTORS) {
+      for (const mode of [TEE_MODE_ENCRYPT, TEE_MODE_DECRYPT]) {
+        const [from, to] = mode === TEE_MODE_ENCRYPT ? [PLAIN, hex(cipher)] : [hex(cipher), PLAIN];
+        const op = operation(tee, algorithm, mode, key);
+        for (const ahead of [0, 16]) {
+          const place = from.slice();
+          const start = memref(place.subarray(0, ahead));
+          tee.TEE_CipherInit(op, iv);
+          assert.equal(tee.TEE_CipherUpdate(op, place.slice(0, ahead), start), TEE_SUCCESS);
+          // Where blocks wait in the operation, what comes out lies ahead of the source.
+          const rest = memref(place.subarray(start.size));
+          const source = rest.buffer!.subarray(ahead - start.size);
+          assert.equal(tee.TEE_CipherDoFinal(op, source, rest), TEE_SUCCESS, name);
+          assert.equal(toHex(place), toHex(to), `${name}, ${ahead} bytes ahead`);
+        }
+        tee.TEE_FreeOperation(op);
+      }
+    }
+  }));
+
 for (const { name, nonce, aad, plain, tagLength, sealed } of CCM_VECTORS) {
   test(`CCM ${name}`, () =>
     inTa((tee) => {

@@ -256,9 +256,10 @@ export class TeeObjects extends TeeClient {
   }
 }
 
+/** Values are 32 bits, whatever a TA has put there. */
 export function toSyscall({ attributeID, content }: TEE_Attribute): TaAttribute {
   if ((attributeID & TEE_ATTR_FLAG_VALUE) !== 0) {
-    return { id: attributeID, a: content.value.a, b: content.value.b };
+    return { id: attributeID, a: content.value.a >>> 0, b: content.value.b >>> 0 };
   }
   return { id: attributeID, content: content.ref ?? new Uint8Array(0) };
 }

@@ -86,7 +86,7 @@ export class TeeOperations extends TeePersistentObjects {
     const api = 'TEE_FreeOperation';
     const { core, memory } = this.operation(api, operation);
     this.#operations.delete(operation);
-    this.allow(api, this.syscalls.crypto.stateFree(core.state));
+    this.allow(api, this.#stateFree(core.state));
     this.#freeMemory(memory);
   }
 
@@ -205,8 +205,15 @@ export class TeeOperations extends TeePersistentObjects {
     core.state = out.handle;
     if (row.operationClass !== TEE_OPERATION_DIGEST) return TEE_SUCCESS;
     result = crypto.hashInit(core.state, NOTHING);
-    if (result !== TEE_SUCCESS) crypto.stateFree(core.state);
+    if (result !== TEE_SUCCESS) this.#stateFree(core.state);
     return result;
+  }
+
+  /** The keys are of this library's making, transient ones. */
+  #stateFree(state: number): number {
+    const freed = this.syscalls.crypto.stateFree(state);
+    if (typeof freed !== 'number') throw new Error('a key of an operation is not in storage');
+    return freed;
   }
 
   #allocateKeys(row: AlgorithmRow, mode: number, maxKeySize: number, core: CoreParts): number {

@@ -245,7 +245,8 @@ export class TeeSockets extends TeeExtensions {
     Object.assign(params[0].value, { a: socket.handle, b });
     Object.assign(params[1].memref, buf);
     const result = yield* this.#invoke(command, types, params);
-    buf.size = params[1].memref.size;
+    // A uint32_t, whatever the normal world has answered.
+    buf.size = params[1].memref.size >>> 0;
     socket.protoError = result;
     return result;
   }

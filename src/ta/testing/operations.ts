@@ -13,6 +13,8 @@ import {
   ref,
 } from '../index.ts';
 import type { TEE_ObjectHandle, TEE_OperationHandle, Tee } from '../index.ts';
+import type { KeySpec } from '../../optee-os/crypto/testing/asymmetric-drive.ts';
+import type { TaAttribute } from '../runtime.ts';
 
 /** An empty object. */
 export function object(tee: Tee, type: number, bits: number): TEE_ObjectHandle {
@@ -72,4 +74,20 @@ export function agreement(tee: Tee): TEE_OperationHandle {
 
 function succeed(result: number): void {
   if (result !== TEE_SUCCESS) throw new Error(`0x${result.toString(16)}`);
+}
+
+/** An attribute as a system call would have it. */
+export function attributeOf(tee: Tee, { id, a, b, content }: TaAttribute): TEE_Attribute {
+  const made = new TEE_Attribute();
+  if (content === undefined) tee.TEE_InitValueAttribute(made, id, a ?? 0, b ?? 0);
+  else tee.TEE_InitRefAttribute(made, id, content);
+  return made;
+}
+
+/** An object with these attributes, in one that has room for `bits`. */
+export function populated(tee: Tee, spec: KeySpec, bits: number = spec.bits): TEE_ObjectHandle {
+  const made = object(tee, spec.type, bits);
+  const attributes = spec.attributes.map((one) => attributeOf(tee, one));
+  succeed(tee.TEE_PopulateTransientObject(made, attributes));
+  return made;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SIGABRT } from '../../abi/fcntl.ts';
 import { TEEC_ERROR_BAD_PARAMETERS, TEEC_SUCCESS } from '../../abi/gp.ts';
-import { TEE_ISOCKET_PROTOCOLID_UDP } from '../../abi/gp-socket.ts';
+import { TEE_ISOCKET_ERROR_HOSTNAME, TEE_ISOCKET_PROTOCOLID_UDP } from '../../abi/gp-socket.ts';
 import {
   OPTEE_RPC_CMD_SOCKET,
   OPTEE_RPC_SOCKET_CLOSE,
@@ -36,6 +36,35 @@ function withSocket(quirkSocketHandleAborts: boolean): { started: Supplicant; ha
 
 const close = (started: Supplicant, instance: number, handle: number): number | undefined =>
   started.result(OPTEE_RPC_CMD_SOCKET, value(VALUE_IN, OPTEE_RPC_SOCKET_CLOSE, instance, handle));
+
+describe('opening', () => {
+  const opening = (host: string, protocol: number, ipVersion: number): number | undefined => {
+    const started = new Supplicant({ net: new TestNet(), switches: UPSTREAM_USERLAND }).start();
+    return started.result(
+      OPTEE_RPC_CMD_SOCKET,
+      value(VALUE_IN, OPTEE_RPC_SOCKET_OPEN, INSTANCE),
+      value(VALUE_IN, PORT, protocol, ipVersion),
+      started.memref(INPUT, host),
+      value(VALUE_OUT),
+    );
+  };
+  const LONG = `${'x'.repeat(2000)}\0`;
+  const ROWS: readonly (readonly [host: string, protocol: number, ip: number, expected: number])[] =
+    [
+      ['server', TEE_ISOCKET_PROTOCOLID_UDP, IPV4, TEE_ISOCKET_ERROR_HOSTNAME],
+      ['server', 99, IPV4, TEE_ISOCKET_ERROR_HOSTNAME],
+      ['server\0', 99, IPV4, TEEC_ERROR_BAD_PARAMETERS],
+      ['server\0', TEE_ISOCKET_PROTOCOLID_UDP, 9, TEEC_ERROR_BAD_PARAMETERS],
+      [LONG, 99, IPV4, TEEC_ERROR_BAD_PARAMETERS],
+      [LONG, TEE_ISOCKET_PROTOCOLID_UDP, IPV4, TEE_ISOCKET_ERROR_HOSTNAME],
+    ];
+  for (const [host, protocol, ip, expected] of ROWS) {
+    const name = JSON.stringify(host.slice(0, 8));
+    it(`${name} of ${host.length} bytes, protocol ${protocol}, IP ${ip}: ${expected}`, () => {
+      assert.equal(opening(host, protocol, ip), expected);
+    });
+  }
+});
 
 describe('handles of sockets', () => {
   it('are closed once', () => {

@@ -57,8 +57,9 @@ const MEMREF_INOUT = TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INOUT;
 /** A uint16_t. */
 const PORT_MASK = 0xffff;
 const PORT_SIZE = 2;
-/** NI_MAXHOST: no host name is longer. */
+/** NI_MAXHOST: no host name is longer, and none is empty. */
 const HOST_MAX = 1025;
+const NO_HOST = '';
 
 interface Command {
   readonly types: readonly number[];
@@ -179,7 +180,7 @@ function bufferOf(server: Server, request: RpcRequest, fd: number): SockBuffer {
 function* hostName(server: Server, at: Va, size: number): Co<string | undefined> {
   if (size === 0) return undefined;
   const [last] = yield* load(server, va(at + size - 1), 1);
-  return last === 0 ? yield* loadString(server, at, HOST_MAX) : undefined;
+  return last === 0 ? ((yield* loadString(server, at, HOST_MAX)) ?? NO_HOST) : undefined;
 }
 
 type Ioctl = (server: Server, command: number, buffer: SockBuffer) => Co<number>;

@@ -39,6 +39,8 @@
 #define TA_TEST_CMD_REE_TIME 13
 /* Opens a session of a TA that does not exist. */
 #define TA_TEST_CMD_OPEN_MISSING 14
+/* [0] memref in; [1] value inout: b = ms to wait first, a = the sum of the bytes then */
+#define TA_TEST_CMD_SUM_LATER 15
 
 /* [0] value out: a = how many calls this instance has had */
 #define TA_COUNTER_CMD_NEXT 0

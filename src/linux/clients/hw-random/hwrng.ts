@@ -116,12 +116,15 @@ export class HwRandom {
   *register(ops: HwrngOps): Co<Hwrng | number> {
     if (ops.name === '') return -EINVAL;
     const rng = new Hwrng(this.kernel, ops);
-    const rc = yield* this.#mutex.during(() => this.#add(rng));
+    const early = this.#switches.hwrngEarlyRandomness;
+    const rc = yield* this.#mutex.during(() => this.#add(rng, early));
     if (rc !== 0) return rc;
-    if (this.#switches.hwrngEarlyRandomness && rng.ref !== undefined) {
+    // One that is not in use is not initialised either, unless there is nothing to do for that.
+    if (early && (rng.ref !== undefined || ops.init === undefined)) {
       const bytes = new Uint8Array(EARLY_BYTES);
       yield* this.readingMutex.during(() => this.getData(rng, bytes, false));
     }
+    if (early && rng.ref !== undefined) this.put(rng);
     return rng;
   }
 
@@ -132,12 +135,14 @@ export class HwRandom {
     yield* rng.cleanupDone.wait('uninterruptible');
   }
 
-  *#add(rng: Hwrng): Co<number> {
+  /** @param held a generator that comes into use keeps a reference for who registers it. */
+  *#add(rng: Hwrng, held: boolean): Co<number> {
     for (const { ops } of this.#list) if (ops.name === rng.ops.name) return -EEXIST;
     this.#list.add(rng);
     const better = this.#current === undefined || rng.quality > this.#current.quality;
     const rc = better ? yield* this.#setCurrent(rng) : 0;
     if (rc !== 0) this.#list.delete(rng);
+    else if (held) rng.ref?.get();
     return rc;
   }
 

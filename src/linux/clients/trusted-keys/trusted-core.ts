@@ -87,7 +87,7 @@ export class TrustedKeys {
   }
 
   *#kernelRandom(payload: TrustedKeyPayload, length: number): Co<number> {
-    this.#kernel.random.fill(this.#kernel.port.bytes(payload.keyAddress, length, 'write'));
+    this.#kernel.random.fill(payload.key(length));
     return length;
   }
 

@@ -29,6 +29,7 @@ import type { TeeParam } from '../../tee/tee-drv.ts';
 import { teeShmRegisterKernelBuf } from '../../tee/tee-shm-register.ts';
 import type { TeeShm } from '../../tee/tee-shm.ts';
 import type { TeeSubsystem } from '../../tee/tee-subsystem.ts';
+import type { ClientSwitches } from '../switches.ts';
 import { hex, newParams, openTaSession, succeeded } from '../ta-session.ts';
 import type { TaSession } from '../ta-session.ts';
 import { KEY_BYTES } from './trusted-type.ts';
@@ -51,13 +52,20 @@ export class TrustedTee implements TrustedKeyOps, TeeClientDriver {
   readonly #tee: TeeSubsystem;
   readonly #keys: Keys;
   readonly #keyType: KeyType;
+  readonly #needsRegMem: boolean;
   /** pvt_data */
   #session: TaSession | undefined;
 
-  constructor(tee: TeeSubsystem, keys: Keys, keyType: KeyType) {
+  constructor(
+    tee: TeeSubsystem,
+    keys: Keys,
+    keyType: KeyType,
+    { trustedNeedsRegMem }: ClientSwitches,
+  ) {
     this.#tee = tee;
     this.#keys = keys;
     this.#keyType = keyType;
+    this.#needsRegMem = trustedNeedsRegMem;
   }
 
   init(): Co<number> {
@@ -70,7 +78,7 @@ export class TrustedTee implements TrustedKeyOps, TeeClientDriver {
 
   *probe(device: TeeClientDevice): Co<number> {
     const match = ({ implId, genCaps }: { implId: number; genCaps: number }): boolean =>
-      implId === TEE_IMPL_ID_OPTEE && (genCaps & TEE_GEN_CAP_REG_MEM) !== 0;
+      implId === TEE_IMPL_ID_OPTEE && (!this.#needsRegMem || (genCaps & TEE_GEN_CAP_REG_MEM) !== 0);
     const session = yield* openTaSession(this.#tee, device, TEE_IOCTL_LOGIN_REE_KERNEL, match);
     if (typeof session === 'number') return session;
     this.#session = session;
@@ -123,8 +131,7 @@ export class TrustedTee implements TrustedKeyOps, TeeClientDriver {
     pieces: readonly Piece[],
   ): Co<number> {
     const session = this.#session!;
-    const address = this.#tee.kernel.map.linear.toVirt(payload.keyAddress);
-    const shm = yield* teeShmRegisterKernelBuf(session.ctx, address, bytes);
+    const shm = yield* teeShmRegisterKernelBuf(session.ctx, payload.keyAddress, bytes);
     if (typeof shm === 'number') {
       session.error(func === TA_CMD_GET_RANDOM ? 'key shm register failed' : 'shm register failed');
       return shm;

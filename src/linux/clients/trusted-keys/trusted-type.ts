@@ -1,11 +1,11 @@
 /**
  * The payload of a trusted key: the key in clear, which never leaves the kernel, and the blob.
  *
- * Upstream counterpart: include/keys/trusted-type.h. Key and blob lie in memory of the kernel's
- * linear map, as kmalloc() gives it, since a TEE is handed both; lengths and flags are fields here.
+ * Upstream counterpart: include/keys/trusted-type.h. Key and blob lie in an object of kmalloc(), among
+ * others of its size, and a TEE is handed the page of it; lengths and flags are fields here.
  */
-import { pa } from '../../../machine/address.ts';
-import type { Pa } from '../../../machine/address.ts';
+import { va } from '../../../machine/address.ts';
+import type { Va } from '../../../machine/address.ts';
 import type { Co } from '../../../sched/task.ts';
 import type { Kernel } from '../../process/kernel.ts';
 
@@ -24,30 +24,36 @@ export const payloadBytes = (maxBlobSize: number): number =>
 
 export class TrustedKeyPayload {
   readonly #kernel: Kernel;
-  readonly #page: Pa;
+  /** Of the struct, in the linear map. */
+  readonly address: Va;
   readonly maxBlobSize: number;
   migratable: boolean;
   /** Bytes. */
   keyLen = 0;
   blobLen = 0;
 
-  private constructor(kernel: Kernel, page: Pa, maxBlobSize: number, migratable: boolean) {
+  private constructor(kernel: Kernel, address: Va, maxBlobSize: number, migratable: boolean) {
     this.#kernel = kernel;
-    this.#page = page;
+    this.address = address;
     this.maxBlobSize = maxBlobSize;
     this.migratable = migratable;
   }
 
-  /** kzalloc(): undefined for -ENOMEM. A page is what the allocator has smallest. */
+  /** kzalloc(): undefined for -ENOMEM. */
   static alloc(kernel: Kernel, maxBlobSize: number, migratable: boolean) {
-    const page = kernel.pages.allocExact(payloadBytes(maxBlobSize));
-    if (page === undefined) return undefined;
-    return new TrustedKeyPayload(kernel, page, maxBlobSize, migratable);
+    const address = kernel.map.slab.kzalloc(payloadBytes(maxBlobSize));
+    if (address === undefined) return undefined;
+    return new TrustedKeyPayload(kernel, address, maxBlobSize, migratable);
   }
 
-  /** p->key, in the linear map; the blob follows it. */
-  get keyAddress(): Pa {
-    return pa(this.#page + KEY_OFFSET);
+  /** &p->key; the blob follows it. */
+  get keyAddress(): Va {
+    return va(this.address + KEY_OFFSET);
+  }
+
+  /** p->key, as much of it as is asked for. */
+  key(length: number): Uint8Array {
+    return this.#bytes(KEY_OFFSET, length);
   }
 
   /** Bytes of key and blob together: what a TEE is given. */
@@ -60,14 +66,18 @@ export class TrustedKeyPayload {
     if (length > this.maxBlobSize) {
       this.#kernel.bug(`trusted: slab-out-of-bounds: a blob of ${length} bytes is read`);
     }
-    return this.#kernel.port.bytes(pa(this.keyAddress + KEY_BYTES), length, 'write');
+    return this.#bytes(KEY_OFFSET + KEY_BYTES, length);
   }
 
   /** kfree_sensitive() */
   free(): void {
-    const bytes = payloadBytes(this.maxBlobSize);
-    this.#kernel.port.bytes(this.#page, bytes, 'write').fill(0);
-    this.#kernel.pages.freeExact(this.#page, bytes);
+    this.#bytes(0, payloadBytes(this.maxBlobSize)).fill(0);
+    this.#kernel.map.slab.kfree(this.address);
+  }
+
+  #bytes(offset: number, length: number): Uint8Array {
+    const { map, pages } = this.#kernel;
+    return pages.kernelBytes(map.linear.toPhys(va(this.address + offset)), length, 'write');
   }
 }
 

@@ -12,6 +12,7 @@ import type { MmArchName } from '../arch.ts';
 import { CmaArea } from '../cma.ts';
 import { usableMemory, withoutHoles } from '../memblock.ts';
 import { PageAllocator } from '../page-allocator.ts';
+import type { SecretAccount } from '../secretmem.ts';
 import { MM_LINUX_7_3 } from '../switches.ts';
 import type { MmSwitches } from '../switches.ts';
 import type { ZoneSpec } from '../zonelist.ts';
@@ -52,6 +53,7 @@ export function makeMemory(options: MemoryOptions = {}): MemoryBox {
     tree: { secure, reservedShm: undefined, optee: undefined },
   });
   const log: string[] = [];
+  const printk = (text: string): void => void log.push(text);
   const region = { base: pa(BASE + (mib - cmaMib) * MIB), size: cmaMib * MIB };
   const pages = new PageAllocator({
     sched,
@@ -60,14 +62,17 @@ export function makeMemory(options: MemoryOptions = {}): MemoryBox {
     minFreeKbytes,
     swapPages,
     switches: { ...MM_LINUX_7_3, ...options.switches },
+    printk,
     ...(zones === undefined ? {} : { zones }),
   });
   const addressSpace = (arch: MmArchName = 'arm64'): AddressSpace =>
     new AddressSpace({ pages, arch });
-  const printk = (text: string): void => void log.push(text);
   const cma = cmaMib === 0 ? undefined : new CmaArea({ pages, name: 'reserved', region, printk });
   return { sched, machine, pages, cma, log, addressSpace };
 }
+
+/** Of secret memory that nobody counts. */
+export const FREE: SecretAccount = { charge: () => true, unchargeAll() {} };
 
 export const RW = PROT_READ | PROT_WRITE;
 /** Where `mapAt` maps. */

@@ -65,7 +65,8 @@ function* suppCmd(msg: RpcMessage): Co<void> {
   const { optee } = msg.smc;
   const { ops, supp, switches } = optee;
   msg.originComms();
-  const params = Array.from({ length: msg.numParams }, () => new TeeParam());
+  const params: TeeParam[] = [];
+  while (params.length < msg.numParams) params.push(new TeeParam());
   if (ops.fromMsgParam(params, msg.param(0), false) !== 0) {
     msg.ret = bad(msg, 'a parameter of an RPC for the supplicant is of no known type');
     return;

@@ -14,10 +14,11 @@ import { teeShmAllocUserBuf } from '../tee-shm-alloc.ts';
 import type { TeeShm } from '../tee-shm.ts';
 import { openSupplicant } from './testing/box.ts';
 import type { BoxOptions, OpteeBox } from './testing/box.ts';
-import { serve } from './testing/clients.ts';
+import { recv, send, serve } from './testing/clients.ts';
 import type { Received } from './testing/clients.ts';
 import type { RawParam } from './testing/fake-message.ts';
-import { FIXED, LINUX_6_1 } from './testing/profiles.ts';
+import type { OpteeSwitches } from './switches.ts';
+import { FIXED, LINUX_6_1, LINUX_7_3 } from './testing/profiles.ts';
 import { ask, makeRig as make } from './testing/rpc-rig.ts';
 
 const VALUE_IN = 1;
@@ -205,20 +206,56 @@ describe('SHM_ALLOC and SHM_FREE of the supplicant', () => {
     assert.deepEqual(log, ['alloc 0 8192', `free 0 ${shm.id}`]);
   });
 
-  it('do not ask the next supplicant to free what the last one had', () => {
-    const rig = make({ switches: FIXED });
+  /** A client holds a supplicant's buffer; that supplicant has gone. */
+  function orphaned(switches: OpteeSwitches) {
+    const rig = make({ switches });
     const { box } = rig;
-    const { ctx, shm } = supplicantWith(box, 4096);
+    const ctx = box.run(openSupplicant(box.optee));
+    const shm = box.run(teeShmAllocUserBuf(ctx, 4096)) as TeeShm;
+    const { id } = shm;
+    box.spawn(
+      'supplicant',
+      (function* () {
+        const request = yield* recv(ctx);
+        request.params[1]!.cLo = id;
+        yield* send(ctx, request);
+      })(),
+    );
     const given = ask(rig, rpc.OPTEE_RPC_CMD_SHM_ALLOC, alloc(4096));
+    assert.equal(given.ret, TEEC_SUCCESS);
     box.run(
       (function* () {
         yield* shm.put();
         yield* teedevCloseContext(ctx);
       })(),
     );
+    return { rig, id, free: [{ attr: VALUE_IN, a: APPL, b: given.params[0]!.c }] };
+  }
+
+  it('do not ask the next supplicant to free what the last one had, when fixed', () => {
+    const { rig, free } = orphaned(FIXED);
+    const { box } = rig;
     box.run(openSupplicant(box.optee));
-    const free = [{ attr: VALUE_IN, a: APPL, b: given.params[0]!.c }];
     assert.equal(ask(rig, rpc.OPTEE_RPC_CMD_SHM_FREE, free).ret, TEEC_SUCCESS);
     assert.deepEqual(box.optee.supp.outstanding, []);
   });
+
+  for (const [name, switches] of Object.entries({ LINUX_6_1, LINUX_7_3 })) {
+    it(`quirkShmFreeOfClosedSupplicant: ${name}: wait for the next one and ask it`, () => {
+      const { rig, id, free } = orphaned(switches);
+      const { box } = rig;
+      const freed = ask(rig, rpc.OPTEE_RPC_CMD_SHM_FREE, free);
+      assert.equal(freed.ret, undefined, 'it sleeps');
+      const asked: unknown[] = [];
+      const ctx = box.run(openSupplicant(box.optee));
+      const next = serve(ctx, ({ func, params }) => {
+        asked.push([func, params[1]!.aLo, params[1]!.bLo]);
+        return TEEC_ERROR_BAD_PARAMETERS;
+      });
+      box.spawn('supplicant', next);
+      box.settle();
+      assert.deepEqual(asked, [[rpc.OPTEE_RPC_CMD_SHM_FREE, 0, id]]);
+      assert.equal(freed.ret, TEEC_SUCCESS);
+    });
+  }
 });

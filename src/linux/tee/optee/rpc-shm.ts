@@ -170,13 +170,15 @@ function* allocSuppl(optee: Optee, ctx: TeeContext, size: number): Co<TeeShm | n
 
 /**
  * optee_rpc_cmd_free_suppl(): the secure world's reference goes first, so that the last one is the
- * supplicant's own to drop. One that has closed its file knows of the buffer no more.
+ * supplicant's own to drop. What it answers does not matter.
  */
 function* freeSuppl(optee: Optee, ctx: TeeContext, shm: TeeShm): Co<void> {
   const param = supplParam(shm.id);
   const owner = shm.ctx;
   yield* shm.put();
-  if (owner === optee.supp.ctx) yield* optee.supp.thrdReq(ctx, OPTEE_RPC_CMD_SHM_FREE, [param]);
+  if (optee.switches.quirkShmFreeOfClosedSupplicant || owner === optee.supp.ctx) {
+    yield* optee.supp.thrdReq(ctx, OPTEE_RPC_CMD_SHM_FREE, [param]);
+  }
 }
 
 /** Parameter of a request about the supplicant's memory; `b` is its size or its id. */

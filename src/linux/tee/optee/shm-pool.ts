@@ -2,7 +2,7 @@
  * Where the driver's memory and that of its clients comes from: pages of the kernel, registered one
  * buffer at a time unless they are the driver's own, for a secure world that takes any memory; or the
  * memory that the secure world reserved.
- * Upstream counterpart: drivers/tee/optee/smc_abi.c, sections 3 and 6; core.c up to 5.16.
+ * Upstream counterpart: drivers/tee/optee/smc_abi.c, sections 3 and 6; core.c up to 5.17.
  */
 import { EINVAL } from '../../../abi/errno.ts';
 import {
@@ -28,16 +28,16 @@ import { shmRegister, shmUnregister } from './shm.ts';
 
 /** Granules of the static pool: 512 bytes (OPTEE_MIN_STATIC_POOL_ALIGN). */
 const OPTEE_MIN_STATIC_POOL_ALIGN = 9;
-/** Granules of the driver's part of the reserved memory, up to 5.16: 8 bytes. */
+/** Granules of the driver's part of the reserved memory, up to 5.17: 8 bytes. */
 const PRIV_POOL_ALIGN = 3;
 /* Source: drivers/tee/optee/Kconfig, Linux 5.10: CONFIG_OPTEE_SHM_NUM_PRIV_PAGES. */
 const OPTEE_SHM_NUM_PRIV_PAGES = 1;
 
 /**
  * How memory is divided among pools.
- * - `one`: one pool for everything: pages, or else the reserved memory (5.17).
+ * - `one`: one pool for everything: pages, or else the reserved memory (5.18).
  * - `two`: a pool for the driver and one for its clients, of the same kind; of the reserved memory
- *   the driver has the first page (5.4 to 5.16).
+ *   the driver has the first page (5.4 to 5.17).
  * - `mixed`: pages for the driver, the reserved memory for its clients, when the secure world takes
  *   and has both; else `two` (4.16 to 5.3).
  */
@@ -65,7 +65,7 @@ export function* makePool(optee: Optee, layout: PoolLayout): Co<TeeShmPool | num
     : divide(optee, region);
 }
 
-/** optee_config_shm_memremap(), up to 5.16 */
+/** optee_config_shm_memremap(), up to 5.17 */
 function divide({ kernel }: Optee, { base, size }: Region): TeeShmPool | number {
   const priv = OPTEE_SHM_NUM_PRIV_PAGES * PAGE_SIZE;
   if (size < 2 * priv) {

@@ -99,6 +99,12 @@ export interface OpteeSwitches {
   /** SHM_FREE of an unknown type answers TEEC_SUCCESS. Fixed: TEEC_ERROR_BAD_PARAMETERS. */
   readonly quirkShmFreeAnyType: boolean;
   /**
+   * A supplicant is asked to free memory also when the one that lent it has closed its file. The client
+   * then waits for the next supplicant, which has no such memory, or frees another that has the same
+   * id by now. Fixed: nobody is asked.
+   */
+  readonly quirkShmFreeOfClosedSupplicant: boolean;
+  /**
    * A page for messages belongs to the context of whoever was first to need it and is kept until the
    * driver goes: so is the context, and sessions that its program left open are not closed. When
    * that context was being released, the page keeps a pointer to freed memory instead.

@@ -16,6 +16,7 @@ export const LINUX_7_3: TeeSwitches = {
   accountMemlock: false,
   quirkMmapOffsetIgnored: true,
   quirkShortPinLeaksPage: true,
+  quirkPageCountIsInt: true,
   quirkSupplRecvLeaksMemrefs: true,
   quirkSupplRecvFaultLosesRequest: true,
 };
@@ -31,6 +32,7 @@ export const LINUX_6_1: TeeSwitches = {
   ubufAndObjref: false,
   sysfsRevision: false,
   quirkShortPinLeaksPage: false,
+  quirkPageCountIsInt: false,
 };
 
 export const HARDENED: TeeSwitches = {
@@ -41,6 +43,7 @@ export const HARDENED: TeeSwitches = {
   accountMemlock: true,
   quirkMmapOffsetIgnored: false,
   quirkShortPinLeaksPage: false,
+  quirkPageCountIsInt: false,
   quirkSupplRecvLeaksMemrefs: false,
   quirkSupplRecvFaultLosesRequest: false,
 };

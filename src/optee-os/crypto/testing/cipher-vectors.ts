@@ -408,12 +408,42 @@ export const CIPHER_VECTORS: readonly CipherVector[] = [
       'a826fd8ce53b855fcce21c8112256fe668d5c05dd9b6b900',
     ],
   ]),
-  ...cipher(TEE_ALG_DES3_CBC_NOPAD, 'OpenSSL, destest', [
+  ...cipher(TEE_ALG_DES3_CBC_NOPAD, 'NIST CAVP, TCBCMMT2 and TCBCMMT3', [
     [
-      '0123456789abcdeff1e0d3c2b5a49786fedcba9876543210',
-      'fedcba9876543210',
-      '37363534333231204e6f77206973207468652074696d6520666f722000000000',
-      '3fe301c962ac01d02213763c1cbd4cdc799657c064ecf5d41c673812cfde9675',
+      'b5cb1504802326c73df186e3e352a20de643b0d63ee30e37',
+      '43f791134c5647ba',
+      'dcc153cef81d6f24',
+      '92538bd8af18d3ba',
+    ],
+    [
+      'd98aadc76d4a3716158c32866efbb9ce834af2297379a49d',
+      '3c5220327c502b44',
+      '6174079dda53ca723ebf00a66837f8d5ce648c08acaa5ee45ffe62210ef79d3e',
+      'f5bd4d600bed77bec78409e3530ebda1d815506ed53103015b87e371ae000958',
+    ],
+    [
+      '9b162a0df8ad9b61c88676e3d586434570b902f12a2046e0',
+      'ebd6fefe029ad54b',
+      'f4c1c918e77355c8156f0fd778da52bff121ae5f2f44eaf4d2754946d0e10d1f18ce3a0176e69c18b7d20b6e0d0bee5eb5edfe4bd60e4d92adcd86bce72e76f94ee5cbcaa8b01cfddcea2ade575e66ac',
+      '1ff3c8709f403a8eff291aedf50c010df5c5ff64a8b205f1fce68564798897a390db16ee0d053856b75898009731da290fcc119dad987277aacef694872e880c4bb41471063fae05c89f25e4bd0cad6a',
+    ],
+    [
+      '34a41a8c293176c1b30732ecfe38ae8a',
+      'f55b4855228bd0b4',
+      '7dd880d2a9ab411c',
+      'c91892948b6cadb4',
+    ],
+    [
+      '857feacd16157c58e5347a70e56e578a',
+      '002dcb6d46ef0969',
+      '1f13701c7f0d7385307507a18e89843ebd295bd5e239ef109347a6898c6d3fd5',
+      'a0e4edde34f05bd8397ce279e49853e9387ba04be562f5fa19c3289c3f5a3391',
+    ],
+    [
+      '23abb073a2df34cb3d1fdce6b092582c',
+      '7d7fbf19e8562d32',
+      '31e718fd95e6d7ca4f94763191add2674ab07c909d88c486916c16d60a048a0cf8cdb631cebec791362cd0c202eb61e166b65c1f65d0047c8aec57d3d84b9e17032442dce148e1191b06a12c284cc41e',
+      'c9a3f75ab6a7cd08a7fd53ca540aafe731d257ee1c379fadcc4cc1a06e7c12bddbeb7562c436d1da849ed072629e82a97b56d9becc25ff4f16f21c5f2a01911604f0b5c49df96cb641faee662ca8aa68',
     ],
   ]),
   ...cipher(TEE_ALG_DES3_ECB_NOPAD, 'xtest, regression 4003', [

@@ -1,34 +1,25 @@
 /** Keys derived from secrets. */
 import {
   TEE_ALG_CONCAT_KDF_SHA1_DERIVE_KEY,
-  TEE_ALG_CONCAT_KDF_SHA224_DERIVE_KEY,
   TEE_ALG_CONCAT_KDF_SHA256_DERIVE_KEY,
   TEE_ALG_CONCAT_KDF_SHA384_DERIVE_KEY,
-  TEE_ALG_CONCAT_KDF_SHA512_DERIVE_KEY,
   TEE_ALG_HKDF,
   TEE_ALG_HKDF_MD5_DERIVE_KEY,
   TEE_ALG_HKDF_SHA1_DERIVE_KEY,
-  TEE_ALG_HKDF_SHA224_DERIVE_KEY,
   TEE_ALG_HKDF_SHA256_DERIVE_KEY,
-  TEE_ALG_HKDF_SHA384_DERIVE_KEY,
-  TEE_ALG_HKDF_SHA512_DERIVE_KEY,
   TEE_ALG_MD5,
-  TEE_ALG_SHA224,
   TEE_ALG_SHA256,
-  TEE_ALG_SHA384,
-  TEE_ALG_SHA3_224,
-  TEE_ALG_SHA3_256,
-  TEE_ALG_SHA3_384,
-  TEE_ALG_SHA3_512,
-  TEE_ALG_SHA512,
   TEE_ALG_SM3,
   TEE_ALG_PBKDF2_HMAC_SHA1_DERIVE_KEY,
-  TEE_ALG_PBKDF2_HMAC_SHA224_DERIVE_KEY,
   TEE_ALG_PBKDF2_HMAC_SHA256_DERIVE_KEY,
-  TEE_ALG_PBKDF2_HMAC_SHA384_DERIVE_KEY,
-  TEE_ALG_PBKDF2_HMAC_SHA512_DERIVE_KEY,
   TEE_ALG_PBKDF2_HMAC_SM3_DERIVE_KEY,
 } from '../../../abi/gp.ts';
+import {
+  PUBLISHED_CONCAT_KDF,
+  PUBLISHED_HKDF,
+  PUBLISHED_PBKDF2,
+  lowByte,
+} from './kdf-published.ts';
 import { octets } from './octets.ts';
 import type { Vector } from './vector.ts';
 
@@ -47,8 +38,6 @@ export interface HkdfVector extends KdfVector {
   /** What TEE_ALG_HKDF is told: a digest without its class, as 4.10 wants it. */
   readonly hash?: number;
 }
-
-const lowByte = (algorithm: number): number => algorithm & 0xff;
 
 export const HKDF_VECTORS: readonly HkdfVector[] = [
   {
@@ -151,36 +140,6 @@ export const HKDF_VECTORS: readonly HkdfVector[] = [
     `,
   },
   {
-    algorithm: TEE_ALG_HKDF_SHA224_DERIVE_KEY,
-    source: OPENSSL,
-    secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
-    salt: octets`000102030405060708090a0b0c`,
-    info: octets`f0f1f2f3f4f5f6f7f8f9`,
-    output: octets`
-      2f21cd7cbc818ca5c561b933728e2e08e154a87e1432399a820dee13aa222d0cee6152fa539ab70f8e80
-    `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF_SHA384_DERIVE_KEY,
-    source: OPENSSL,
-    secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
-    salt: octets`000102030405060708090a0b0c`,
-    info: octets`f0f1f2f3f4f5f6f7f8f9`,
-    output: octets`
-      9b5097a86038b805309076a44b3a9f38063e25b516dcbf369f394cfab43685f748b6457763e4f0204fc5
-    `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF_SHA512_DERIVE_KEY,
-    source: OPENSSL,
-    secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
-    salt: octets`000102030405060708090a0b0c`,
-    info: octets`f0f1f2f3f4f5f6f7f8f9`,
-    output: octets`
-      832390086cda71fb47625bb5ceb168e4c8e26a1a16ed34d9fc7fe92c1481579338da362cb8d9f925d7cb
-    `,
-  },
-  {
     algorithm: TEE_ALG_HKDF,
     source: 'RFC 5869, A.1 to A.7',
     secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
@@ -208,88 +167,12 @@ export const HKDF_VECTORS: readonly HkdfVector[] = [
     secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
     salt: octets`000102030405060708090a0b0c`,
     info: octets`f0f1f2f3f4f5f6f7f8f9`,
-    hash: lowByte(TEE_ALG_SHA224),
-    output: octets`
-      2f21cd7cbc818ca5c561b933728e2e08e154a87e1432399a820dee13aa222d0cee6152fa539ab70f8e80
-    `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF,
-    source: OPENSSL,
-    secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
-    salt: octets`000102030405060708090a0b0c`,
-    info: octets`f0f1f2f3f4f5f6f7f8f9`,
-    hash: lowByte(TEE_ALG_SHA384),
-    output: octets`
-      9b5097a86038b805309076a44b3a9f38063e25b516dcbf369f394cfab43685f748b6457763e4f0204fc5
-    `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF,
-    source: OPENSSL,
-    secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
-    salt: octets`000102030405060708090a0b0c`,
-    info: octets`f0f1f2f3f4f5f6f7f8f9`,
-    hash: lowByte(TEE_ALG_SHA512),
-    output: octets`
-      832390086cda71fb47625bb5ceb168e4c8e26a1a16ed34d9fc7fe92c1481579338da362cb8d9f925d7cb
-    `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF,
-    source: OPENSSL,
-    secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
-    salt: octets`000102030405060708090a0b0c`,
-    info: octets`f0f1f2f3f4f5f6f7f8f9`,
     hash: lowByte(TEE_ALG_SM3),
     output: octets`
       c69fe91b7aaee2dd5718d72dcaee0cce93f1b8e41f792da51261b6a517e68b36ed2c595572b01dfa359b
     `,
   },
-  {
-    algorithm: TEE_ALG_HKDF,
-    source: OPENSSL,
-    secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
-    salt: octets`000102030405060708090a0b0c`,
-    info: octets`f0f1f2f3f4f5f6f7f8f9`,
-    hash: lowByte(TEE_ALG_SHA3_224),
-    output: octets`
-      5058867fc7bdb118ce6a703add6edbf8e2ce21f5766cfc2e662e1a36ff6922fa96fc149517cf1e451fe6
-    `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF,
-    source: OPENSSL,
-    secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
-    salt: octets`000102030405060708090a0b0c`,
-    info: octets`f0f1f2f3f4f5f6f7f8f9`,
-    hash: lowByte(TEE_ALG_SHA3_256),
-    output: octets`
-      0c5160501d65021deaf2c14f5abce04c5bd2635abceeba61c2edb6e8ed72674900557728f2c9f2c4c179
-    `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF,
-    source: OPENSSL,
-    secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
-    salt: octets`000102030405060708090a0b0c`,
-    info: octets`f0f1f2f3f4f5f6f7f8f9`,
-    hash: lowByte(TEE_ALG_SHA3_384),
-    output: octets`
-      138d8521e5a346a9cb770f762b9c04d9ca317409fb6a3ef9cb905228385589ae883bbe8b07b009f0e08b
-    `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF,
-    source: OPENSSL,
-    secret: octets`0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b`,
-    salt: octets`000102030405060708090a0b0c`,
-    info: octets`f0f1f2f3f4f5f6f7f8f9`,
-    hash: lowByte(TEE_ALG_SHA3_512),
-    output: octets`
-      40e9f17e9bf2ef99425c2b23ccdf20a018ea5513f9ae68e1ea8c626deb57dfa4d56c27ccf2a2a24488a5
-    `,
-  },
+  ...PUBLISHED_HKDF,
 ];
 
 export const CONCAT_KDF_VECTORS: readonly KdfVector[] = [
@@ -308,16 +191,6 @@ export const CONCAT_KDF_VECTORS: readonly KdfVector[] = [
     output: octets`
       b3b4d1d1cf2d4112cd5df90029813550b3097ecdcdcbb74f91601d8dc38435adfa57915e6ef02e332d5aaa55d2
       6f80d0fce667e64a67790996dd4fda11d47c711ccdabdde802
-    `,
-  },
-  {
-    algorithm: TEE_ALG_CONCAT_KDF_SHA224_DERIVE_KEY,
-    source: OPENSSL,
-    secret: octets`9e56d91d817135d372834283bf84269cfb316ea3da806a48f6daa7798cfe90c4`,
-    info: octets`000000074131323847434d00000005416c69636500000003426f6200000080`,
-    output: octets`
-      49e71569e1bc8e6bbe7d88cb16b883eb0c048eab7852c6878e922662fd412f26838ad0a0dfcc06a0d9513a5360
-      ea8045cb917c714f4a89f0188b6c29c21d760bf209871054ff
     `,
   },
   {
@@ -340,16 +213,7 @@ export const CONCAT_KDF_VECTORS: readonly KdfVector[] = [
       f5fb236c867e8865a56a3c9d9a221a40109a651e17d3cbb3c8
     `,
   },
-  {
-    algorithm: TEE_ALG_CONCAT_KDF_SHA512_DERIVE_KEY,
-    source: OPENSSL,
-    secret: octets`9e56d91d817135d372834283bf84269cfb316ea3da806a48f6daa7798cfe90c4`,
-    info: octets`000000074131323847434d00000005416c69636500000003426f6200000080`,
-    output: octets`
-      518d482b42cad8eb50e01bcd6a9676a1e02d83120fc665d447696a0ce81ab3bd2bfbf3dc1f31e54b7b99b0a2a7
-      601dbf2d85042485ad4bc7c1dc19b5c26f35992bfed3c5d9ae
-    `,
-  },
+  ...PUBLISHED_CONCAT_KDF,
 ];
 
 export interface Pbkdf2Vector extends KdfVector {
@@ -409,39 +273,6 @@ export const PBKDF2_VECTORS: readonly Pbkdf2Vector[] = [
     `,
   },
   {
-    algorithm: TEE_ALG_PBKDF2_HMAC_SHA224_DERIVE_KEY,
-    source: PYTHON,
-    secret: octets`70617373776f7264`,
-    salt: octets`73616c74`,
-    iterations: 2,
-    output: octets`
-      93200ffa96c5776d38fa10abdf8f5bfc0054b9718513df472d2331d2d1e66a3f97b510224f700ce7
-    `,
-  },
-  {
-    algorithm: TEE_ALG_PBKDF2_HMAC_SHA384_DERIVE_KEY,
-    source: PYTHON,
-    secret: octets`70617373776f7264`,
-    salt: octets`73616c74`,
-    iterations: 2,
-    output: octets`
-      54f775c6d790f21930459162fc535dbf04a939185127016a04176a0730c6f1f4fb48832ad1261baadd2cedd508
-      14b1c806ad1bbf43ebdc9d047904bf7ceafe1ebeeba01a91d12a600a7606046edeaaae8d02e87146e3fc7f2fda
-      3596dbbe6112ad599912
-    `,
-  },
-  {
-    algorithm: TEE_ALG_PBKDF2_HMAC_SHA512_DERIVE_KEY,
-    source: PYTHON,
-    secret: octets`70617373776f7264`,
-    salt: octets`73616c74`,
-    iterations: 1,
-    output: octets`
-      867f70cf1ade02cff3752599a3a53dc4af34c7a669815ae5d513554e1c8cf252c02d470a285a0501bad999bfe9
-      43c08f050235d7d68b1da55e63f73b60a57fce
-    `,
-  },
-  {
     algorithm: TEE_ALG_PBKDF2_HMAC_SM3_DERIVE_KEY,
     source: PYTHON,
     secret: octets`70617373776f7264`,
@@ -451,4 +282,5 @@ export const PBKDF2_VECTORS: readonly Pbkdf2Vector[] = [
       fee723a2bc966e11dffb66133f4e8df577383c78ade30e3298edbd3e54ed85b7650006f9e15d3798
     `,
   },
+  ...PUBLISHED_PBKDF2,
 ];

@@ -3,9 +3,6 @@ import {
   TEE_ALG_MD5,
   TEE_ALG_RSAES_PKCS1_OAEP_MGF1_MD5,
   TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
-  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
-  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
-  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
   TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
   TEE_ALG_RSAES_PKCS1_V1_5,
   TEE_ALG_RSASSA_PKCS1_PSS_MGF1_MD5,
@@ -20,12 +17,9 @@ import {
   TEE_ALG_RSASSA_PKCS1_V1_5_SHA256,
   TEE_ALG_RSASSA_PKCS1_V1_5_SHA384,
   TEE_ALG_RSASSA_PKCS1_V1_5_SHA512,
-  TEE_ALG_SHA1,
-  TEE_ALG_SHA224,
-  TEE_ALG_SHA256,
-  TEE_ALG_SHA384,
   TEE_ALG_SHA512,
 } from '../../../abi/gp.ts';
+import { WYCHEPROOF_OAEP_VECTORS } from './oaep-wycheproof.ts';
 import { octets } from './octets.ts';
 import type { RsaVectorKey } from './rsa-keys.ts';
 import { EXAMPLE1, EXAMPLE15, OAEP10, SIGGEN15, SIGGENPSS } from './rsa-keys.ts';
@@ -134,121 +128,6 @@ export const RSAES_VECTORS: readonly RsaesVector[] = [
     `,
   },
   {
-    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
-    source: OPENSSL,
-    key: EXAMPLE15,
-    label: octets`6c6162656c`,
-    message: octets`6d6573736167652031`,
-    random: octets`37172096c5cf198af06eb2a033a1e44164e73ac7`,
-    cipher: octets`
-      cce7af0273816518f8bea1f5d6dd5043003d79350ab87b65462ae65b1faaf53e6fa4fe18b5fa76aa8001913d77
-      ece269aafc51d9ee2e84eb656482afc11e5ee0758238f2e500c9674558d7d18e81339f3be301021e747ba0711d
-      60392afc741a046c6c81f866b37d2fc9b6caec14db92c67c1a57a17e0762845e334799f44161fd019f76bdbf4c
-      d255955efe54e0478d868344b3f6697e6e57adcd4f6c5441645374a2912d47e5dea0c503a7111c19e82c6fe8f7
-      69896bae6e6846208b1bd7e666c6c22f063f5dbe0fe36cf114493aa28238eb38fb89b14ea10efac5d07ef81275
-      51228c36ac21970ba17277b66efd1ccc05e93b997721025ad9969428cb017e
-    `,
-  },
-  {
-    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
-    source: OPENSSL,
-    key: EXAMPLE15,
-    message: octets`6d6573736167652032`,
-    random: octets`50accd1556f9b4ec385f04e66dccf3bbb03f463afb2fe13d21776c77`,
-    cipher: octets`
-      1542e205d6968bb6801f5614903ecd48493b9640b21667e7602212bb1345fa4c8490c6f03368ad7c03375060a8
-      3fb82422c9bdf0bee6d9e68adac70e3e7d9477984bad5fae1a04692085c80e99fa4a88c75c1037a34a1c980809
-      2b14d431e4b59ca0fbd3d67eb943df7a21a57701101f4acd94da93e89566652d6164f46ff2531cd04687dbbb67
-      b59e1e034a58a597f095a9b2d6a19b8a6b4066aa7528723da55a8031d1a864e8560a8fce8f77bf387d15bfe6a8
-      95d6cd9486465b96546fbdcbbe93c4d108a4f3c89e2de62368e9fddd35d2cc16be53876be3106d40f14d5441af
-      8412d202c49dd93b8b104dc2cecf965614b6a0b7f4b88d4affc037791a5cfe
-    `,
-  },
-  {
-    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
-    source: OPENSSL,
-    key: EXAMPLE15,
-    message: octets`6d6573736167652033`,
-    random: octets`37d9acf22fe024c79afffb7faa47daaec7b9cbcbf8d51e97fe3f8b7d645dbce5`,
-    cipher: octets`
-      3383e8614753382c283d0fc640caa303326f088a8d6c163028a913faee5b016fc1a7ebf5348f28f6c233d8fc00
-      c1078a34f5669b445a5d51ee8b20530bfe958489e14921fad95f456c69437f1244d60e80ee633e90bd4e113d65
-      4dd5eef3ab95b93e544386170b7f038ff048ff7e0818addc881b3a118a21f39a722bd690255ddc51bf24c8b82b
-      7f3a9a40056ab6f4b7f329597742e3d90dcc7fb2d1dafc58ebc48ea8b02953db405d5d64abf42ec64a8e343cef
-      13d01eed61db05098d19ece127e5df38d26f8c77843dbc6c32c83471552bdd258ffcc8f642b65c586cc011d2e9
-      4ff38b3850e3d696830fd552a386a22a68a099627c82631786f5eae6574622
-    `,
-  },
-  {
-    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
-    source: OPENSSL,
-    key: EXAMPLE15,
-    message: octets`6d6573736167652034`,
-    random: octets`
-      250c3dd70dd77f89b0a488c1f9e81e00596ffc453e4417474ab3ab2158af47c318e9b847453d085bde8f95ebe7
-      8424d1
-    `,
-    cipher: octets`
-      d7048b022c0ea8f8be3e2931e5654d9b37a8b43922e7f6f5c24fe00c57587cc40ca6a8b088fd8d526a98f84f5a
-      5aad1c2f02a89534dd5e42e1f9cfde51c5fa9d34c69ca62dc9c2f3bb1cff4b78ccb826e4f5922e30cb46c320a3
-      f0560ac9c66f46c0f511a6765c64c0e003caa4e12f66cee110158e0fd75d6d00d4e4cfcd619ddae5ce95f42eb1
-      ad63f5508b6feed0c6f28e34775ef0821b93982dfa4a6c656d5244096cdf14bfc3c1bd8eabc782c68bc2b241c6
-      ca9036a9cec909dab5f67ac62400552883f6fecfb2999d977cff819393933b16ed107d15d3385f5bdeee18004a
-      4f30d5ce2f11f5e23345f7e319b502cc51b7fd206e42d37b0047e86acb596e
-    `,
-  },
-  {
-    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
-    source: OPENSSL,
-    key: EXAMPLE15,
-    message: octets`6d6573736167652035`,
-    random: octets`
-      1bb5d26484e7c38fbb7fdbb9d40ab9d58a69308d5783cdfa7f13bc418e03cb0077e3d04f6f7b5dbeea1bddf610
-      68fbb8d1360b3544026c7efe9c521d8e9727b1
-    `,
-    cipher: octets`
-      a408cc308310da2427d3ad919b2b9cea74797be08a9289bdae6454bb695d81e62ea9f7db3f8d98fc5f8553f900
-      ef242784c7e14b7d8c929e5179b1bfd0f565b542b421653ebd97e797931003c2d661f0e8dcde24f57dcf40baba
-      836bb6f4c2fadd2e9d3e57ee727723a5507c25dc63e80f711b79353ba109f98dbe6777fc9c80e6b33a9bf3cf62
-      fdc9f469838186d8b9b0f0f42f8752ffb9307d311bc468f172e088a6f0cce294a9ed8fd645fbc518006ad89d2b
-      df1b7a5efd47c16ad1c35736f0aedae91137594a00a2b278a3449967a95e8794aa91a3830d90778d3616193235
-      f9d27ad35875e481e02aac4b4ae0c18d7da1c43ffddc81b43a1896d1d88de7
-    `,
-  },
-  {
-    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
-    source: OPENSSL,
-    key: EXAMPLE15,
-    mgfHash: TEE_ALG_SHA1,
-    label: octets`6c6162656c`,
-    message: octets`6d6573736167652036`,
-    random: octets`01eb098b14d59ea13d326b59a3fecb6667055ca317e34e294a645f489ec760be`,
-    cipher: octets`
-      05979759a56bd96edb759beefd0dfe443911ca5c322ca8794b11a1fd5e4306b69d74ba4b7e1a4438addce7e394
-      dbcdb05d79cedd9be81b9378a1c4cf9059f898b97000979d7b9b5cfbf770e95470e5e807f5e9c5ac7412bfeb04
-      57432b2377da15d9ee68d5898bbff058b00a0ac6081ce5300d3b766f68a7eeb8d7420a99e2e1fe5ed280fd6889
-      f04867716cdecf12d20c4915391a433270267f12d1cea291178d48caf3d1b8fdb0966af131f98826bb064ab075
-      0da4d05d7223b1f5b2a7eb8922668808a0796e11bfd32c802fd437eb61cd91f5b4df79b151e12b3e2b657a4b59
-      5d21570f7bbc2b24b380f04312fbb9585db0c93b412dea5a6480b26d891d80
-    `,
-  },
-  {
-    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
-    source: OPENSSL,
-    key: EXAMPLE15,
-    mgfHash: TEE_ALG_SHA256,
-    message: octets`6d6573736167652037`,
-    random: octets`369b043fdac793c238e9959b0b0fd7db396a0ab0`,
-    cipher: octets`
-      83d6754e146c08678af075b77261900a90336cdafaac7809f8287b493141449f4aa98316d8453d92bd0fbf7144
-      5ad3a2dfd4804391adf7646ac1b2ec3ef852f6ed5431da02fcd61897ec15a8f94937815eb97804629bcd2a1e5c
-      663ee017cf2a4d66bf4d124fa1bbae5fc5493667ca26672e64783824809e2f89a53079e6e067fbcc6afbd6efc9
-      3ed33f071724fbba5fb1a04356b3eafcae5d5611cac33a3f451ad12a1e7ec570322e1f8508015a099a8188d1fb
-      65deb0126171f644d06de8677a533e2258ccfd014fceebbfdf8784f9b2e1ce3f61508d593253a6873704e8b968
-      95898e6d7c8c589fbc26281cdf4fba3d694649ea2e842286ed84cb1e80bddc
-    `,
-  },
-  {
     algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
     source: OPENSSL,
     key: EXAMPLE15,
@@ -284,41 +163,7 @@ export const RSAES_VECTORS: readonly RsaesVector[] = [
       86092e52f36e99a712bc808ee9d251fcfc31f8f8400a66654761b3208d7f25
     `,
   },
-  {
-    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
-    source: OPENSSL,
-    key: EXAMPLE15,
-    mgfHash: TEE_ALG_SHA224,
-    message: octets`6d657373616765203130`,
-    random: octets`
-      71a9c7660f457a9a22f03fb90803e31f8249980568c81b187b200a3ebdd177923aa1b774f12b072b32a44605f5
-      331836
-    `,
-    cipher: octets`
-      3f6ef4f025ad4c467c48158fda3d8c231532078a37d62e65718b5535b1f290fa2e9619e45372e6296602f47d6e
-      986077fc1d85f1a4323bfeda4890c9280fe9cacc55d4a8f7814cfd570d41713d6f6f2eb5ea35885a54aab4a438
-      ca78f95a71b8a35db0500c93ac34e8f24357c087d10c1ab2b24dc6e6ad796469f86f2d2979eeb8805a05f974f2
-      32f98d0903a06d45d5ef3abe7ff4aa7816e2973dd5fca699c709df3963c01f1769e75f3052f088cb1626239117
-      35124738c4e09b20cb3ab45e53248ce4daa54deea6040fe850602971591c4518814362c21fac181fa9eb4385cc
-      7dd2312e8a12f85c5d0fde0ebf4629c5fe5aee77023d6dc98c5507b5bf2082
-    `,
-  },
-  {
-    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
-    source: OPENSSL,
-    key: EXAMPLE15,
-    mgfHash: TEE_ALG_SHA384,
-    message: octets`6d657373616765203131`,
-    random: octets`12c9e45397e012b5840421ca77aa1d3d4f40cab6d414a2bb2c5871e2`,
-    cipher: octets`
-      136bccc1ff9d9bca250050f602effc4ed3c91ef6cacabfa17d1671d1483b9f5f34f5d8d43558a05b9f51b86738
-      f7c15ca679892bed8c76048db70407951716d7345f47edc1bcd2b0fb0f6edd1b732315e57a50e5b73675683bc9
-      9163dc459c7d2501522bca12d8b0cf90e998aa2c0f27c235e9cf0ef768da8fc639c7c32bc6ff3402fbc10fc6f4
-      fcfa36a4e878c00caa8fd5cd8fecdfe7420cb3ecce76bcbfe7a3bb970be0147303a26775690a53c428f2afe26a
-      f6b9a05f176904b9c8f3c45342dabc64cb2f1f1ceb4c6910618b3edebdb4479945a2330cc0c5181bb273e2fc9e
-      f063cda64211b0bd75bff31d2980ba463956d343e4b496aafe790f118c53b5
-    `,
-  },
+  ...WYCHEPROOF_OAEP_VECTORS,
 ];
 
 export interface RsassaVector extends Vector {

@@ -19,6 +19,7 @@ export const LINUX_7_3: OpteeSwitches = {
   quirkNotifTimeoutJiffies: true,
   quirkNotifBitmapShort: true,
   quirkShmFreeAnyType: true,
+  quirkShmFreeOfClosedSupplicant: true,
   quirkArgPageKeepsContext: true,
 };
 
@@ -44,5 +45,6 @@ export const FIXED: OpteeSwitches = {
   quirkNotifTimeoutJiffies: false,
   quirkNotifBitmapShort: false,
   quirkShmFreeAnyType: false,
+  quirkShmFreeOfClosedSupplicant: false,
   quirkArgPageKeepsContext: false,
 };

@@ -2,23 +2,22 @@
  * Bytes that are kept in pieces: copies of small ones share memory, so that a message of many tiny
  * pieces costs little; what is large and nobody else's is kept as it is.
  */
-import { PAGE_SIZE } from '../../machine/address.ts';
 
 /** Bytes of the memory that small pieces share; a piece of as many is large. */
-const CHUNK = PAGE_SIZE;
+const CHUNK = 4096;
 
 export class Pieces {
-  readonly #release: (piece: Uint8Array) => void;
+  readonly #release: (piece: Uint8Array<ArrayBuffer>) => void;
   readonly #sealed: Uint8Array[] = [];
   /** Those that were not copied. */
-  readonly #kept: Uint8Array[] = [];
+  readonly #kept: Uint8Array<ArrayBuffer>[] = [];
   #chunk: Uint8Array = new Uint8Array(0);
   /** The part of the chunk that holds bytes which are not among the sealed ones. */
   #start = 0;
   #end = 0;
 
   /** @param release told of each piece that was kept as it is, once it is not any more */
-  constructor(release: (piece: Uint8Array) => void) {
+  constructor(release: (piece: Uint8Array<ArrayBuffer>) => void) {
     this.#release = release;
   }
 
@@ -47,7 +46,7 @@ export class Pieces {
   }
 
   /** Keeps a piece that nobody else has. */
-  keep(piece: Uint8Array): void {
+  keep(piece: Uint8Array<ArrayBuffer>): void {
     if (piece.length < CHUNK) {
       this.copy(piece);
       this.#release(piece);

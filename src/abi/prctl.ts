@@ -1,0 +1,7 @@
+/**
+ * Options of prctl(2) that programs of the box can use.
+ * Source: include/uapi/linux/prctl.h, Linux 6.1. Left out: every other, MTE's flags among them.
+ */
+export const PR_SET_TAGGED_ADDR_CTRL = 55;
+export const PR_GET_TAGGED_ADDR_CTRL = 56;
+export const PR_TAGGED_ADDR_ENABLE = 1 << 0;

@@ -1,0 +1,59 @@
+/** Waits for the ends of programs that were started without Node's knowing (posix-spawn.ts). */
+import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { WNOHANG } from '../abi/ptrace.ts';
+import type { HostArch } from './arch.ts';
+import { EPOLLIN } from './epoll.ts';
+import type { Epoll } from './epoll.ts';
+import type { Libc } from './libc.ts';
+import type { NativeExit } from './spawner.ts';
+
+/** The signal of a wait status, and its exit code (wait(2)). */
+const SIGNAL_MASK = 0x7f;
+const CODE_SHIFT = 8;
+const CODE_MASK = 0xff;
+
+export class Reaper {
+  readonly #libc: Libc;
+  readonly #arch: HostArch;
+  readonly #epoll: Epoll;
+  readonly #status = new Int32Array(new ArrayBuffer(128));
+  readonly #statusAt: number;
+  readonly #pidfds = new Set<number>();
+
+  constructor(libc: Libc, arch: HostArch, epoll: Epoll) {
+    this.#libc = libc;
+    this.#arch = arch;
+    this.#epoll = epoll;
+    this.#statusAt = libc.address(new Uint8Array(this.#status.buffer));
+  }
+
+  /** Tells once when a child of this process has ended. */
+  watch(pid: number, ended: (exit: NativeExit) => void): void {
+    const pidfd = this.#libc.syscall(this.#arch.pidfdOpen, pid, 0);
+    this.#pidfds.add(pidfd);
+    this.#epoll.add(pidfd, EPOLLIN, () => {
+      this.#forget(pidfd);
+      this.#libc.syscall(this.#arch.wait4, pid, this.#statusAt, WNOHANG, 0);
+      ended(exitOf(this.#status[0]!));
+    });
+  }
+
+  close(): void {
+    for (const pidfd of this.#pidfds) this.#forget(pidfd);
+  }
+
+  #forget(pidfd: number): void {
+    this.#pidfds.delete(pidfd);
+    this.#epoll.remove(pidfd);
+    closeSync(pidfd);
+  }
+}
+
+function exitOf(status: number): NativeExit {
+  const number = status & SIGNAL_MASK;
+  if (number === 0) return { code: (status >> CODE_SHIFT) & CODE_MASK, signal: null };
+  const [signal = `signal ${number}`] =
+    Object.entries(constants.signals).find(([, value]) => value === number) ?? [];
+  return { code: null, signal };
+}

@@ -1,0 +1,647 @@
+/**
+ * RSA OAEP of project Wycheproof (C2SP/wycheproof, testvectors_v1): rsa_oaep_misc_test.json, the
+ * message of six octets under each pair of hashes; rsa_oaep_2048_sha256_mgf1sha256_test.json, two
+ * with a label. Seeds are what the private keys show.
+ */
+import {
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
+  TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
+  TEE_ALG_SHA1,
+  TEE_ALG_SHA224,
+  TEE_ALG_SHA256,
+  TEE_ALG_SHA384,
+  TEE_ALG_SHA512,
+} from '../../../abi/gp.ts';
+import { octets } from './octets.ts';
+import type { RsaVectorKey } from './rsa-keys.ts';
+import type { RsaesVector } from './rsa-vectors.ts';
+
+const SOURCE = 'Wycheproof, rsa_oaep';
+
+const KEY1: RsaVectorKey = {
+  n: octets`
+    d0941e63a980fa92fb25ed4c7b3307f827023034ae7f1a7491f0699ca7607285e62ad8e994bac21b8b6e305e33
+    4f4874067d28e304230dca7f0e85f7ce595770b6e054c9f844ba86c0696eeba0769d8d4a347e8fe85c724ac1c4
+    4994af18a39e719f721f1bc50c46a39e6c075fcd1649f01f22608ce7dc6955502258336987d9
+  `,
+  e: octets`010001`,
+  d: octets`
+    11bd1919097e45413910048e91b7393528ef2215a6e5fb24611180cfe079bebfa5bfacdf2fa592f2c800c4e70c
+    06d0ff021ac49e8af866b8bb25cb6db3ec4bf7ec1d807100ad8f1a7fa5a8c695a92df4dfe61003aec5d4395d70
+    502ed747798e2c6709b3040c3b64386d790296d9badd93ea0abb905aab7fb31ba37b7cbdc181
+  `,
+  p: octets`
+    e882d12d5f0be26a80359f13c08210bdcbf759dfee695313efa8886919659b064e3c656a267af6275ed1af89a5
+    dfe9e25b31a02bafbd59445b7507a22989a681
+  `,
+  q: octets`
+    e5a65cfa668bd857d59135a78c18c8adb7c222368e9d74abad8e83299f7ac3c2ad7aa44ddb05deea6d9b20dbaf
+    09a8615284a17c72d3723240334685ea7e2559
+  `,
+  dp: octets`
+    a327c8e8f19d4150428f5e055a3ceaca846a19e30d45534ad60d894b56caf9b1bf0c9a8d965b0a882dfd2e1485
+    154ee5cbe052e8d4f525c2d5fa9554b1992a01
+  `,
+  dq: octets`
+    91f17ceb411a247e056287f79787f498b9cc2d1400e43dce10b91dcfe8e30adf80820d42d12b54f4247dce8eee
+    193421cd602e843930f944c81a0dfa730081d9
+  `,
+  qp: octets`
+    75915a454770b49082423761244ccec65a6e48ae9966344b675610facad9162fa5bd1cc5108c322c2fb3c144f8
+    07773a2c7d097f63e5c8d3bd8ce8efac2ade04
+  `,
+};
+
+const KEY2: RsaVectorKey = {
+  n: octets`
+    dfbe6f882c8b0c42c3229f29cd858bead25c213b5c0346c3052f844b045ac792c81c1df5ad6a66e9d4f3f7c110
+    96f069f5fc0d1d7da555c6e685cf672ab2a6599f01605f50c93a91d6882f5884e4cf3e9c41a790b0c442471507
+    77f95acf69312b0ed68f3c82693e6b67f0e1ea5927c0eeab3554c2c157181f4634e77bcb088b
+  `,
+  e: octets`010001`,
+  d: octets`
+    50f854da7dec301ab50d81761a575b0436ee7a6445ef359b7bf3ef374ab323883dfcd6e6c2c43fcc1d71d0d640
+    8faf1f5992c69846911fd2a438068fba46fea5c108f95e307fdf3904c1cba6f014c6555a79679b843e5397e2df
+    fc5e349d7b8666bc3c5e411f39f0f2585bc7bda70b84b8f5b08c9260b39d3e8603c88d128fc1
+  `,
+  p: octets`
+    f002a2625626ade6f48c6f981017968124de0e2a8fa38d6bc4853e1bd0b48ac327610f5e566f017bd74bd5134c
+    c9fedc2625f0f7370f42249663e31dd58c4ce1
+  `,
+  q: octets`
+    eea660e905c086faf3d3ea3a94f2f9716a0fa760c170edc81b64a05cd5289ba8def634500068682dde0600531b
+    41cc3565e9d6ec3b4ca3f3385e85a843e936eb
+  `,
+  dp: octets`
+    667ac979318ddc6d23f81ee20fe4f2777c1570790dd1e8dd9e10c27f3ff306d8e324975a518f9e53918f2890d0
+    15e3c37e6a6ee42fd74d07b04b403b89e61921
+  `,
+  dq: octets`
+    609d72f663a1c203aedac824d75056b417a026bf01115af27c448cb788845c204dc397021c68286509519ca808
+    8ce6c36772f7d3c35e0fb1d3cc5088029653e9
+  `,
+  qp: octets`
+    b1bde8f7c203566e12f11e23319aaf9cd671e25579a22d6d153eeec123b5ffbe7fd6ae6a0630ef956640805b92
+    31d9b5da97a0d1d83b55374c22885ebff7229f
+  `,
+};
+
+const KEY3: RsaVectorKey = {
+  n: octets`
+    ac9048a7a4f560af91b4fcaf62a14595cb9ca9ec12000fc845e48572113cab2890adb011a919575a40760d1f23
+    fe92509c8a5810b6d05990b909dd0f4c6014f2b31b6abd805bace99816e2eda41fd7b95405db7c5c8f4cf6babb
+    14f550d5d0dd5179b54951fff6aa9686f30f478db649b7c7044cc202dccad00343468eaacfbf
+  `,
+  e: octets`010001`,
+  d: octets`
+    0c3a6e6d339cd03010d0b4f941e4b0bdc132df8a7cb6db010d4078db2a8a87bfa871c1a0d05a1d1040188a4619
+    8c6023533c7a108458b654e4c97e3f41615ed754fcde469aabc70669e5473903bd5fb8c4e9ae0e5c35ed41fb86
+    167c18ee9f60b21eee6c5e3096eb1c652831f8e45d598c3a29d30c96f3a68db30591fd9b637d
+  `,
+  p: octets`
+    d397dcfab4919db23bb6b88c4511516f6135e1118277e496130f0cab3a75661010cc98ec8f40cdb0c1ab612c03
+    bbe3b023d891f46185788fb114437c8a9ae71d
+  `,
+  q: octets`
+    d0c7805159509ddad70f35b9a76c7c2bd95a844d36b76d96138cfc7a2a55f88072e8b10ac37463caf9bf8d1014
+    c93a001214d7ce230c8332fb58dadb05d52f8b
+  `,
+  dp: octets`
+    762d3c4b7dac5292284dbe3701a051864e99e4117e77ede06fd698f1cd5da25a58b79cb58ab0dbf0dbca172499
+    15486ea9269d260b8d9b2f4dec8e60b19d2075
+  `,
+  dq: octets`
+    62a4f06eff4944dc6262905ae0cd343a2f9f42058d85cb646e665de086e249e0beea4cc42e276f03374f9721f3
+    0044c445c6cd545b610d186883ca1c543c2f13
+  `,
+  qp: octets`
+    3cfcf044035c1854475e1dba480ac50d2a059f32d18e819c96a3199b1e3855a653ec0e5577e4d7677d6e0b7a55
+    fc418b13202ee19430228c4bf9d28af8851c9b
+  `,
+};
+
+const KEY4: RsaVectorKey = {
+  n: octets`
+    a1d3912e65d994e0ba51135f78844d9a3ea5161e5450d16a8cf0173a0a309a1ee94e94385dffc5e27dea6692a1
+    713516af86df2283c8e327e60ee26a7b7cfccb0af3f4b5efec358651996b97d5b25da933b063490cf7b67073d3
+    99b04ad55c0a89f8ec36d7f5cae757dbd3d6d0f5b77f7c94e28878397cb45cfd178f3f07ed01
+  `,
+  e: octets`010001`,
+  d: octets`
+    059957d716a00a16226c26b2f16d0670554589f7dfabf22af118677d5317ee652e66511b88290ed430ce18e16e
+    e3875633198403e23263a5a0409895dd92ebfe1e57be70281a39e0dee66fc18b19bfe2b97fb1f802c7afadcf16
+    f9ab992d4bf4ec0257036f236d066ca941e1b71a8ffcc6bc5686bcf3906e08ff5760a88b1507
+  `,
+  p: octets`
+    d55f5ac3627e7d4bb07c530cb26b3e0ec6cfc7753986e009c9f53d84b6940923d293f8c55b5e9820b56dc6eb00
+    8ee779a156a7c8a0b4fa5b6117a4f64233a38b
+  `,
+  q: octets`
+    c227f5cd75d8865f75ab467ef5f8d43ee0707250450d523230fa3786a6632dbb893ec9cf1039058521b4280529
+    644315f9d37409915f6f5e86365ab82827d323
+  `,
+  dp: octets`
+    28403bb3fe01948b51b8b24603e65d2796739dd1cc4f5836208605dbe2415cd4082667d87b1b0621ad780efd47
+    f6ad4df194924433a4d051aaa836334a5bc96f
+  `,
+  dq: octets`
+    2fec0d0f9976c833e7a74ecf2787335c11a9af8d807db93c0a3ab859d3d7c701f2ee3c818f4f83bd48845f1c67
+    0b0843f455ecde2fb38e999626f45d600bf461
+  `,
+  qp: octets`
+    2efab8b9b528803fe02e6dbad575d57824b794dbd9ae0b4d6b43acc1b22a42ce2ffc12ff9339af3da08387cbe7
+    3e1bd326725487eb97c71ba6f960e5dddf4207
+  `,
+};
+
+const KEY5: RsaVectorKey = {
+  n: octets`
+    d1f33c4d0c3b127cfd4c711aef054e291cb9a9b7b769d6dfcea5ba02d99f0807ffb63f097ed7b5c5e2ad09578c
+    749863a96a2bedc3e72738fe887a4a1fae6ca8c8e722c8dedc065a4df9f5c38e950175a7e0de9008f3a9a67e34
+    13f9891e2f8a70b29f55dd21d2cba16f8e2300ef7c35ed1e42ebfbe70645230ddd8c067dae9069ae5f32937a20
+    7e0e7896e87fb399e6c93bc5bf6c2504fbdb3ecfc281f8da29115b2ec41eb9acc4176e311fe8dbcac24b57f8d6
+    56600e5fb4095eb4bf90b6e9
+  `,
+  e: octets`010001`,
+  d: octets`
+    08a83b59707a8b98be8f9d3ed7720c2ee70db3553d618680184aee6481717cb0eabf0ab2a329b527bda0f5b887
+    d4c37761941c8f5b737fc32a80b96d2ec9001746207cc7546435795a0b87722ac2136b34f2d16e9645e8de1208
+    66f5f44cdbb82a2e1a69c60bc62e0d3fc681a865c1e19990fcaade708cdc0b153287a49da92ca995ac89beffed
+    6d653cd41cca952c865789eee0de44b2685943b575b948864e4d05129df4a1cda1714f210afcaa3558c3ede4ff
+    5e9ac31e26cc085667e40151
+  `,
+  p: octets`
+    eb6b28e97c190ade38002d738eeed3479ab199d4eb9012de14eda58d7819a2ab07a903a286ea5e689412089200
+    220a3876732271ddfe3a27ef19b37005ccd57aa02bca3ace160c9246ff282c7cd5fe72a32c31e9718e6661908a
+    ee67f2f572d1
+  `,
+  q: octets`
+    e44e12b7e2476fb08db8c536af017f76c392af55144146bbd55ee890b68d464779fad4b24161b0a57a611f86b5
+    c21fe87b84126e11de9719a0e626f34ada3ea661fe219814d3c59719862ce0edfcd238f75cfc32daee448b7050
+    c6f622439899
+  `,
+  dp: octets`
+    82e89ce070f48ff990147131d02a77ec5a56261fa33a0373e1196134f0b2f8a4b866c0b1b0ea44c34c8b569eb1
+    5a3c6ab75b40ad26efc6b10c213389b87ff5b9f1b54808392f43a057c06d3b87d38b617de10684347425f45ce7
+    14b952fe2ff1
+  `,
+  dq: octets`
+    a40cc5be844638a770eeb82757118879da86689e85f371d43eb9f7fb2471d7723ce0543dd26553fd5436bde49a
+    6e67673279f0944f1ad7107f6161d3a891b23af4671bd4a0029c14bb2e82c90db981859599a74f13a9ea6f17c1
+    b375e1a118e1
+  `,
+  qp: octets`
+    b60b29e2407e938824820a5412f0f5a8c568f2a356df31b669a8afec89ea2ff34ccc9dcb6f962b76ad02db94ff
+    9cb4cfc0f99928373fbd6a9923b912a39ef9fd7ab9074e97b938396a2f5fca0b0ee732fd0215999e5049798b33
+    8ac891b46c8a
+  `,
+};
+
+const KEY6: RsaVectorKey = {
+  n: octets`
+    a2b451a07d0aa5f96e455671513550514a8a5b462ebef717094fa1fee82224e637f9746d3f7cafd31878d80325
+    b6ef5a1700f65903b469429e89d6eac8845097b5ab393189db92512ed8a7711a1253facd20f79c15e8247f3d3e
+    42e46e48c98e254a2fe9765313a03eff8f17e1a029397a1fa26a8dce26f490ed81299615d9814c22da610428e0
+    9c7d9658594266f5c021d0fceca08d945a12be82de4d1ece6b4c03145b5d3495d4ed5411eb878daf05fd7afc3e
+    09ada0f1126422f590975a1969816f48698bcbba1b4d9cae79d460d8f9f85e7975005d9bc22c4e5ac0f7c1a45d
+    12569a62807d3b9a02e5a530e773066f453d1f5b4c2e9cf7820283f742b9d5
+  `,
+  e: octets`010001`,
+  d: octets`
+    24cdc62317f5d72a6f6ba6cc9632899b01d1ff28867d72f61688995bc855a4e420a8405250089bdb13cf8e0954
+    3827b748b9d27fbb2b4d9e20af8c5a6a862796d1a4cc18ad16ea678bc1bd4a83bbbe9c5e57453b5ce7388e41a3
+    ba4ce2b77b4438a229e954f720dae0353dc088ac8a76b26dc276f8e1b7851ddd6398ad16ff2e78195123b9b036
+    e945c38c9d12434f6df76fe22359eb3e1ac9c011678fc926fad3ae475a4fffff55feb2d147e9c894f4c0e29a59
+    9e762462482d968bf42780945fc0d2c31c573c4431b8f4fe8b8c67bec815abd44f7a86edca1c2308737358d2c2
+    ae5e2e0e2dadf730980262377e58b13b7d9992060a0bc870ccfdb4a9319ee1
+  `,
+  p: octets`
+    dc431050f782e894fb5248247d98cb7d58b8d1e24f3b55d041c56e4de086b0d5bb028bda42eeb5d234d5681e58
+    09d415e6a289ad4cfbf78f978f6c35814f50eebff1c5b80a69f788e81e6bab5ddaa78369d659d143ec6f17e798
+    13a575cfad9c569156b90113e2e9110ad9e7b48a1c9348a6e653321191290ea36cfb3a5b18f1
+  `,
+  q: octets`
+    bd1a81e7977f9898122273ae3222b598ea5fb19eb4eabc38308a5e32196603b2e500ffb79f5b886816611debc4
+    72fac45544070beb057c941378a6868af3b7a03d3f9880ec47d5e089b94fbde542aba9ae8d72c57088d7abf5b1
+    31f39098f7bc160f90536abc9492fd4e06f3ed7299d4b97bb03677207d95669f140cfbc20f25
+  `,
+  dp: octets`
+    a94b528b28f291599121d91952ffd1c7f21d7c1479d99d478885fb161870ee1218bf08472612dbe5497e8d9c65
+    0688e09c786961ae3e2c354dc48ae34514759c4c23c4588488961dc06b414e61c0e1e7fbbd2923d31532fe289f
+    96da220711e58c14019808e00414276933bb07e4efb9b4a9b37656917205209f33f09515d7c1
+  `,
+  dq: octets`
+    3af0e72a933aef09ff2503df78bafed531c02ff1a2bc437c540cdcbd4ad35435cf511763596543480629b114ca
+    7f780ff7efa32ea0cb6e000d6d9ea1f2ef71fd9cf9948422a165557e37e755edfe70d90b920502eb478bc98a63
+    f788ce3a0f856d6ede7251a383bfa8fa480a81a925af7b3cc538c4bab8c9f7597ffb68011d8d
+  `,
+  qp: octets`
+    2640fbfbcfefb163ee7a87b6483a66ee41f956d90fa8a7939bfc042ee0924b1b7993d0445f758d51933e85179c
+    0320b0c968b48a91c38b5be923e1097c0c562f88d42294b6a2759bafa5428a74f1270874e45f6fcc60f21602de
+    5eccd143cf31241f5921b5ad3983fb54ef17be3b285367e50c999c67247b552fe4bfce945f7b
+  `,
+};
+
+export const WYCHEPROOF_OAEP_VECTORS: readonly RsaesVector[] = [
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
+    source: SOURCE,
+    key: KEY1,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945`,
+    cipher: octets`
+      c3e50252a748d77060deb817e617367fa93ae234e535c7c3155c65e0131c1c249fc7ee8e6b8f58bb085a6a455b
+      63efb336cb6fbc9ff82204ec500026a7ae09c7cd8d361cecaf6fba5fdb265d64f90cecd32b0b3fbd93e2972505
+      8e1f689f030373fe0c9133660ec88e1b027bf7ddb5abf3aae80f86c0af411496acdcd89908a5
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
+    source: SOURCE,
+    key: KEY1,
+    mgfHash: TEE_ALG_SHA224,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945`,
+    cipher: octets`
+      75a608f2a58538978fbb1b5b761bee895c10d3ce99a0a5e791d65937098b9ea30586ed1bde62a2cb3e0b4332c5
+      d993e35b52ed28402404521f5b579a5e257b76c2e70d67b6e1459b790fe32eee1c64a5d9d78e98d7a8513d5dbe
+      c7b1c958b0f6fda4b322194d68818747f9a75afcaaf07f8def984aa09373997900b69775db86
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
+    source: SOURCE,
+    key: KEY1,
+    mgfHash: TEE_ALG_SHA256,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945`,
+    cipher: octets`
+      73cbf741e6ea2ff7d90da94f6b2b0193948f3bca2fd46b6d3d1419a70628523b78325e3eb1db07f504e0463612
+      ca04a10badca665cf032332e0cdde7577e1f54710588db2707c1606abf8e84f2d8141e4f09e63e198827824bcb
+      c82673fe2186b8489b4e9b52c30e536705cefe652954b97fbe7e0bfa0bfc3f8b51a762806232
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
+    source: SOURCE,
+    key: KEY1,
+    mgfHash: TEE_ALG_SHA384,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945`,
+    cipher: octets`
+      110f46bd1e27da8af2ce52d4c41171cdfc0c6a69f0709826b5c2de86e716ad41401d75442f849a06522ef7ddc0
+      d67a99c06d5b6bbb8fe00a7bf5b470793bb65e3ddd761b7db657ee2e0fbddd1bf9e2441515e11717507eaa4a86
+      8378b888eb17ff4f02221c84650c2c41ce89d95e399f055ac70e3698f6836c655c44435090b4
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
+    source: SOURCE,
+    key: KEY1,
+    mgfHash: TEE_ALG_SHA512,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945`,
+    cipher: octets`
+      09cb258d6a5090a2638d2217f3c6535def5a2a05f97a2606f608d3ee10f7a6077f44bb63eb8008fd6d797937ed
+      c31dd0d5526cf24eda0191c4f48fdee02bcb731e4ecf09388df1d979c11fb841a0ac0d017334f6ec9f8a9c4de8
+      22c232faea803eff6225769a39d68206eead6414af996b1969f2f8d6bc1c3400f6fc31bfa8f9
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
+    source: SOURCE,
+    key: KEY2,
+    mgfHash: TEE_ALG_SHA1,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab`,
+    cipher: octets`
+      683b389b6cb05cc276047fd6a454235c0818a02f77184cc026e30f66515983fabc2e98079cd6e331d8a2102c65
+      5189c0a862f4a80130f0e399e6e933d13ff1b506143253eeb8ddae9909bf3ac6b3b365b3c1bab1d548f1deed48
+      4f93a3ea852baef6ce4c14b9a8efb879b8fc17802d6436bddefc3f91edc5f1ae1b9e01dbbe26
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
+    source: SOURCE,
+    key: KEY2,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab`,
+    cipher: octets`
+      477f589b7a4bb2356ee55eaf742c89fb251d65a8ea8f4781b2873015858ab84dccba4574611ce42b3d404f7f6d
+      d4cd085f13810498e7fa9cb51bc814b8476db790dd4a5768d8653c52f835805b6ef3618e670a3bd2994638c402
+      0c956e63ed1edc6b1d04b2bec25073740fa330f8e2f6e898d1b917de705c90ff448c8dbd6524
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
+    source: SOURCE,
+    key: KEY2,
+    mgfHash: TEE_ALG_SHA256,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab`,
+    cipher: octets`
+      453a83b439108341f4f6342c093ebafe2fef92135a9650d43469e6447ca129aef30c8a3f972e20caaf4242abfb
+      158aab4e963a4b3ebbf0fad26df885f119bf7fb156c708699cee5bf260d4f327c6dca53fe026eb146a6d4abe03
+      8fc477f38b7e0b4d5042eea428f4732dc8702f03335c5065a50b0c20d2c99a42c2373f7316ac
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
+    source: SOURCE,
+    key: KEY2,
+    mgfHash: TEE_ALG_SHA384,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab`,
+    cipher: octets`
+      35cff63d5c2db065620f6ba2dfb39d07ed155162250112029d510d2f096292568e0a9b2cb4597fdf6ec7294613
+      a102bfcba488a9417e2ee45e089eb71e45f75bea2ce4798e8a384f44a126736764d70b2675c1d45cf129eb1aec
+      a05f7bc2b5fca6a9765c4f63e26348e913dccde4fbfed325cb020fc84c5b4cb45de1c4351600
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
+    source: SOURCE,
+    key: KEY2,
+    mgfHash: TEE_ALG_SHA512,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab`,
+    cipher: octets`
+      79bed7cdc2f66c72a5d35c5954798fb20b3b19411ec7a279d1b66cd993f9c82ea0c14b62cc27e190794d094051
+      dfd907b5e7a3a2ac4a2039cef47c2a22e683722afc240a0dbd0f153290d109cffd2338ee6c7ef6a28de84e39a6
+      5a7ecd0e5675e2ea50f244da96a32cd6896a7d040431b292d475594c8239860414dd876f3683
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
+    source: SOURCE,
+    key: KEY3,
+    mgfHash: TEE_ALG_SHA1,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82`,
+    cipher: octets`
+      915b41e91450588b57e07486ec0fb2366d9437366d429a06e7c9ab39d8a6838d5b78d724262215141bd90dedd8
+      118060ce94bc46f938b9a9d89b8d13010ab20c45ae8033c7a0f826e237940274731ef5907484933cda54528462
+      cfe06cb4835f26b5cfc13aff09e57474c2a6dd928793a0e094db4de3762bd562f23843aad284
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
+    source: SOURCE,
+    key: KEY3,
+    mgfHash: TEE_ALG_SHA224,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82`,
+    cipher: octets`
+      9a912c668fcce16859f28db4871ffa7140e4e9982e18b49a1f14c7429d62f9491bf4de015247fb13bcc0e7936e
+      2958ffa3fd0c9e3ebd553b34da98cffd799f49671096a9bc40affe5dde88aef7c0ac03ef8b8b5eae4ee17d47ad
+      19eb69df7c811608466fdf9742ac64489d75615d9c66b9ba93e8d97256fc3b22786556ef90ae
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
+    source: SOURCE,
+    key: KEY3,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82`,
+    cipher: octets`
+      754fd3c7331933b8f211af97b826af802d50ae1d39984fb432719c3ee3ad7880e1fdfe18227104dd81f1a5fc0f
+      9dd46f828c739723c0dc68a6607983493060233183e85005b4886a0afe22d6ab0730fea2190532586196e0bab6
+      3cd08d9f5c391b99302e5dd0b60c9a12ce103f0bf9ae4bc19c811686d423642df2d4257d9d99
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
+    source: SOURCE,
+    key: KEY3,
+    mgfHash: TEE_ALG_SHA384,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82`,
+    cipher: octets`
+      270dc08a1725da4f287e9616d89bb53edf5a839f856d2dbd0205c81e751d78ea79f0d2a88405c8f6d45d04c650
+      44fdb99ca81473919b14e743e8d1c4bd611c7b74d4e252a595e9ec2b2bab8324ac2cdfbcfd148b8398039e21ea
+      8408dbcee82b049742f1cbbe2fbade66ad40f92c3ed6f07b3fcad65b0e903949facff4ac7f78
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
+    source: SOURCE,
+    key: KEY3,
+    mgfHash: TEE_ALG_SHA512,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82`,
+    cipher: octets`
+      66793a511cd37d5e7472f08fc13c7ce6c69caa3d4e4b3d1f418f1e2a88e761d7ea4d45aeb8a38f0c87b45d2bb4
+      e0f996808301f9a33f216acb09604a15821cec6291568067fafc969786962caa811b9d1b0bc6e50834ec55e38b
+      a077791a6c7e848758d389d2f0796cacad13428c47dd079ddd1dc126793240f5894bfa930c8e
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
+    source: SOURCE,
+    key: KEY4,
+    mgfHash: TEE_ALG_SHA1,
+    message: octets`313233343030`,
+    random: octets`
+      4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82b2ed7925bd10971fd7a718be72
+      1e6120
+    `,
+    cipher: octets`
+      00c2a0ad1bfd155df9ba2fad92504e2aef353affce954d55349f911906840e63776c8cc346c39e6b2cb6c8b169
+      6111ea67d19f9b6094a8cf8c83d799e3d25a824251cf5bc4f84f7a542e4e9b89a7ed5506456f9600c07ac34f30
+      6c989579e6cc7616ca7bd489692ee4f40d1e93c3a2a12f02ce929c1b07cffec324b8f8f1eca8
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
+    source: SOURCE,
+    key: KEY4,
+    mgfHash: TEE_ALG_SHA224,
+    message: octets`313233343030`,
+    random: octets`
+      4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82b2ed7925bd10971fd7a718be72
+      1e6120
+    `,
+    cipher: octets`
+      4c9569d4ac8607fb90c56ac7a7a0a673a74588e526f22bae8271a863292001064952becb338acb8becbeff48f4
+      c07e60b529df7899ca760c113f878c405eaf789e312214eccdc3b5c01f41ec53513ea54c4de693d52bb962208e
+      4553c088abdc64b87467b04c65fccc96d2f59f5527fa31c0b7e8868a895ae8af19b20a209918
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
+    source: SOURCE,
+    key: KEY4,
+    mgfHash: TEE_ALG_SHA256,
+    message: octets`313233343030`,
+    random: octets`
+      4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82b2ed7925bd10971fd7a718be72
+      1e6120
+    `,
+    cipher: octets`
+      1ef4a92700b36c1c4fc35a668889d463022dff324a5b1837f4115133089f6048b13b99b4c73ff9acfc41dc299a
+      8c73d378a7c207140d2bc2cb956dfc594914a723ac6c8fbb1e949045aec0f27b923fb65eec9cf001a6bacc9ed4
+      de1f8883043110e3edf359f500d2c68444b8202818623af3a389ff125d6b32d1df88705ad5ef
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
+    source: SOURCE,
+    key: KEY4,
+    message: octets`313233343030`,
+    random: octets`
+      4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82b2ed7925bd10971fd7a718be72
+      1e6120
+    `,
+    cipher: octets`
+      0c87aa1b473d638dd10955548a51217302435f9664a5fe05344d1054ebc24d8ec2cddc94a241fae52e78f5be49
+      0017722629c4b606db675171020c6bf5937133e1b0c300be4fe8e0b33c9f1526035f663ddb24fc270931b29cda
+      fd481e85284cc260624291f3976b1c58c4bf35316f86a0180a13805935f387dd3f646cd5385f
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA384,
+    source: SOURCE,
+    key: KEY4,
+    mgfHash: TEE_ALG_SHA512,
+    message: octets`313233343030`,
+    random: octets`
+      4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82b2ed7925bd10971fd7a718be72
+      1e6120
+    `,
+    cipher: octets`
+      8883e1ce40ef9b6c8e84ae5fe3c0d92e0a8033b80c3ad9a0541ae54db1c6bed89de5ac1ab81bd1a7d166dfc084
+      724ae4f0838e541e5328a0fc570a85709c00ed4b996a8c96ddceaa00af10fe219497f0fca19ed60330fa4cd273
+      c6a99b9d2b82ad0724a58b882335e9ba971089947c3d94d1996a06a47adcfbc92424a17d4956
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
+    source: SOURCE,
+    key: KEY5,
+    mgfHash: TEE_ALG_SHA1,
+    message: octets`313233343030`,
+    random: octets`
+      4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82b2ed7925bd10971fd7a718be72
+      1e612009f89d1a45c19d10eeb2b9608cc6f12e
+    `,
+    cipher: octets`
+      44f7c180343a2f16f80baa47d2fef38d6cf1a5ddab89171f85504c362c7fed8c2328a961856986c59fd3224460
+      ed7c32b342473e7904b0e46be2c3c757262890d3bf86a2ba8d9d6ad59ae4b934256d7b0000f9f23cc7845b5119
+      d37ed58ad3aedd7940d45e9640f20a4e41af15e00f733e93fdcdaebfaad173d2267cdf151d5766e4c7e6d64a55
+      52de257be71cace73d30d8fb4abfbb301ca73dfd3347b277ab4054ef5afb66183eea1d4b0dbaabe6c5b4b24be4
+      efcc3b0e19f89d663906ca32
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
+    source: SOURCE,
+    key: KEY5,
+    mgfHash: TEE_ALG_SHA224,
+    message: octets`313233343030`,
+    random: octets`
+      4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82b2ed7925bd10971fd7a718be72
+      1e612009f89d1a45c19d10eeb2b9608cc6f12e
+    `,
+    cipher: octets`
+      7921d275f00faf5aeb9a4a9a2982998e4cd9a114529d52cbd12ff2c520498a8746056b6a8bb637c594b1bd6ff5
+      0d2777aafe5effd193802e0a9bc430731c8cc1128e9a943b4a14f0d24f5cdc32ec1c2f3da8af7bd935417f5ca6
+      943a858cb6101763d3aea3ed3e6cbab2376c7a7f1c80312561b2ddadc0cd6f34dd8cade4d03562e2563399048c
+      04b4325d0d44b73ecafadc8a081ace30d9e602ac543e9e2bd8cc70979251af1cf297f08d766262ebb24cd50258
+      4324cf0a64806b4b66bb32b6
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
+    source: SOURCE,
+    key: KEY5,
+    mgfHash: TEE_ALG_SHA256,
+    message: octets`313233343030`,
+    random: octets`
+      4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82b2ed7925bd10971fd7a718be72
+      1e612009f89d1a45c19d10eeb2b9608cc6f12e
+    `,
+    cipher: octets`
+      41da80388f08374d8c06fc95b3d5ebcaa795a3be3b07b5d575d7747f5d2526580a97910198ed97578299007ade
+      ce6beb2b52119a9ae27f318823fe61ed45c0249e468e101ab47322ab09015f7bc91cad412030aba1f17f9ef06f
+      746a2af09290de7e212c82ca0556ef6dd5bb90545da71f7a6716ba1ae21983afd25d397eb1b8464ea86b1f770a
+      800166429c5c81cd59674cd7c50ddbe5164eebe9be8f6d59de2aa6c18cffde60c6956be6c3453b4c1c10b11eb2
+      7d2372cbb32f91a166c3d3bf
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
+    source: SOURCE,
+    key: KEY5,
+    mgfHash: TEE_ALG_SHA384,
+    message: octets`313233343030`,
+    random: octets`
+      4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82b2ed7925bd10971fd7a718be72
+      1e612009f89d1a45c19d10eeb2b9608cc6f12e
+    `,
+    cipher: octets`
+      a485d83f4051ed3dd0ac680d3c5987100cef6408d20ab8ccba416000bd5c3ba69d32e3e2f44af16aaac26cde92
+      77bbf53a06882c697a92d3c4dc451db9b73ceeed5f77152bdcc51db0528ff061a449321e62f340411c6e5a8520
+      18d909fd94424a58a6e776de17e2afe06aad1af922af70aa5b4c20f11f05c728f32ef4ca02fe476fb4a6d7cb7a
+      00cabc0ead420b5ef3646f4b05a818ea5c6b0d5066b4c561697d4ff0aa62f914fb99a59ec16946749776a3efe9
+      e04bd9031263790c270bd211
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA512,
+    source: SOURCE,
+    key: KEY5,
+    message: octets`313233343030`,
+    random: octets`
+      4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82b2ed7925bd10971fd7a718be72
+      1e612009f89d1a45c19d10eeb2b9608cc6f12e
+    `,
+    cipher: octets`
+      3071a2a419d78c87ce46446d39669a3a8cb8dd5143e9a6abf5c972aa83c1375460818cea581c2e714202e5be01
+      e5b40e0d087f7a4e0285ec99063ec28e7e560012b340c0eee0ab7169544359549239e1610f7aa63fe874a13619
+      d3796f8c2fbdc845cf1b9d3703a79318a29102672fc0143c78bc85b818d86c2f6d005fc7302126c8998e243a77
+      18b822b7bafc33db95a06c1d251c1b148a10e1377af56f0d6f895a5589ec0463feb93b543d1620835be6cad8d5
+      51f85227b9f12e576aa7bec6
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
+    source: SOURCE,
+    key: KEY6,
+    label: octets`000102030405060708090a0b0c0d0e0f10111213`,
+    message: octets`313233343030`,
+    random: octets`4bfcf300b8341a2173d3046372a943e2c4046945f48502d6a6730eab40c8fc82`,
+    cipher: octets`
+      a0443ba434156d0b503ec662f5eb5b10e20ad0cb8233720ee187ba986e4811dd312844d3edb26bfaf51b4b9268
+      dc3c76072dd47c199d713c91824da23ff00481ee69e9d4cc543120fc33b7244bf0c1ad5fdd1ae9cbada7fe9a70
+      ad0afaaaad8361e8dc4b3198ae661a84e275b60bf2ebb85e512da785d2fc3482294fa11967681d7bceffc08ce0
+      e36f0a8af7fcfb1337186863c2c1c1b94c9ec9785cd3d94d15437c23b775677f3d29a4c9e52f13398fd1466116
+      0e5868bca97625aa6c7ecb07bbb479644def353f1f01a4c4100f9adb82c4f6a265a5ee962da58c3c042aa549c9
+      d2de3008e7448e0c4b9b4ac8f5e4d8629873909bb995ccc0825fe87d81d596
+    `,
+  },
+  {
+    algorithm: TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256,
+    source: SOURCE,
+    key: KEY6,
+    label: octets`5a3564e9482a072bd99d0306d69a7f4595c49fb9c06b72250eed2b50ceddcc4700000000`,
+    message: octets`
+      c4fc4b065f4595751c7ff8bb99681d505b7d0f1730d404617940f4b5c3b01979ffcffd19e86f69450e5fc14d9b
+      c27a1f39734fd5f8f663d2d87c444e3e15da8764709909679aaa553d98ddbb1ad7dcc8be04bb8751570b4e6cdc
+      7a8f56b09a4af43053a393bd8f947d7625137e6d84f9b9c727475a98ea22efcf679ee0aa5258da88a08afc53bd
+      8bfa19b0131d6f676fe198a9c6a1f84174fc69ccf8e34e3617f8ff6c4192075cd6668392523fbecedb27578e59
+      1dead78c80a89be589a1
+    `,
+    random: octets`5a3564e9482a072bd99d0306d69a7f4595c49fb9c06b72250eed2b50ceddcc47`,
+    cipher: octets`
+      18416ff48c3a78bc85e1f483d546052d84deac02ce86fcd197215f227b6dad58bc19394f46551111f858b08879
+      bc37c620b1e81ebac4c75fdd71713ce75c24293fa39caf46294d28bf87a46da9a769a304157ea1fc71afc3bfb7
+      90da32e84d812a8946d1b3d211fb6972b3fe6674496b2d8056c1503d02fd4c2e607bfb1e6b26b35636b8b82375
+      7ee9ba3795d3af2dd8710b0a6da4dbb430bc69dc089f1563d34f0d79431d63e7b8d94c8234649b64223d1e0be1
+      7463401184a096feb9c81e226eec26c7e9f3f4357536633029ebc0349bc136d1206c6064fc51b6d2e79578f2b2
+      6439c5b3f6ffe1b515740b3c4b94a49430631292968eb50983251bbc7f0f89
+    `,
+  },
+];
