@@ -93,7 +93,7 @@ function nativeView({ kernel, profile, sched }: Box, shm: TeeShm): PinView {
     inCma: pagesInCma(kernel, pages),
     lifetime: 'long',
     longterm: profile.tee.pinLongterm || kernel.pages.switches.pinInterface !== 'longterm-flag',
-    ageNs: sched.nowNs() - (registeredBy?.sinceNs ?? 0),
+    ageNs: sched.nowNs() - shm.sinceNs,
   };
 }
 

@@ -203,8 +203,10 @@ const readPiece: Piece = function* (file, thread, at, length, position) {
   return got;
 };
 
+/** What has a size copies what it is given; others, such as sockets, may keep it. */
 const writePiece: Piece = function* (file, thread, at, length, position) {
-  const bytes = new Uint8Array(length);
+  const isCopied = file.ops.size !== undefined;
+  const bytes = isCopied ? thread.kernelBuffer(length) : new Uint8Array(length);
   if (!thread.process.mm.read(at, bytes)) return -EFAULT;
   return yield* file.ops.write!(file, thread, bytes, position);
 };

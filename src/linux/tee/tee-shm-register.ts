@@ -31,8 +31,8 @@ export function* teeShmRegisterUserBuf(
   const flags = TEE_SHM_USER_MAPPED | TEE_SHM_DYNAMIC;
   return yield* withShmId(ctx, (id) => {
     const shm = new TeeShm(ctx, flags, id);
-    const { pid, name } = current.process;
-    shm.registeredBy = { pid, name, sinceNs: ctx.teedev.kernel.sched.nowNs() };
+    shm.registeredBy = current.process;
+    shm.sinceNs = ctx.teedev.kernel.sched.nowNs();
     return registerShm(shm, va(pageStart(addr)), current, () =>
       pinUserBuffer(shm, current, addr, length),
     );

@@ -12,6 +12,7 @@ import { Kref } from '../lib/kref.ts';
 import type { KernelAddress } from '../lib/kernel-addresses.ts';
 import type { PinCharge } from '../mm/account.ts';
 import type { PinnedPages } from '../mm/user-memory.ts';
+import type { ProcessInfo } from '../process/process.ts';
 import type { TeeContext } from './tee-context.ts';
 
 /* Source: include/linux/tee_core.h, Linux 7.3; the first four include/linux/tee_drv.h, Linux 6.1. */
@@ -46,9 +47,8 @@ export class TeeShm {
   /** The pin behind a process's memory; what must be synced for native programs goes through it. */
   pinned: PinnedPages | undefined = undefined;
   /** The process that registered its memory, and when (nanoseconds of the box's clock). */
-  registeredBy:
-    { readonly pid: number; readonly name: string; readonly sinceNs: number } | undefined =
-    undefined;
+  registeredBy: ProcessInfo | undefined = undefined;
+  sinceNs = 0;
   /** What the pin was charged for, where pins are. */
   charge: PinCharge | undefined = undefined;
   /** Each of the kernel's `pages` has a reference of ours. */

@@ -9,21 +9,8 @@ import {
   TEE_FS_HTREE_IV_SIZE,
   TEE_FS_HTREE_TAG_SIZE,
 } from '../../abi/tee-fs.ts';
-import type { HostAead, HostCrypto, HostKey } from '../../host/crypto.ts';
+import type { HostAead, HostCrypto, HostDigest, HostKey } from '../../host/crypto.ts';
 import type { HtreeNode } from './fs-htree-node.ts';
-
-/** calc_node_hash(): of the image after its hash, of `meta` for the root, of the children's hashes. */
-export function calcNodeHash(
-  crypto: HostCrypto,
-  node: HtreeNode,
-  meta: Uint8Array | undefined,
-): Uint8Array {
-  const digest = crypto.digest('sha256');
-  digest.update(node.image.subarray(TEE_FS_HTREE_HASH_SIZE));
-  if (meta !== undefined) digest.update(meta);
-  for (const child of node.children) if (child !== undefined) digest.update(child.hash);
-  return digest.final();
-}
 
 /** Bytes: a head's root hash and counter, the encrypted FEK, the initialization vector. */
 const MOST_AAD =
@@ -32,31 +19,38 @@ const MOST_AAD =
   TEE_FS_HTREE_FEK_SIZE +
   TEE_FS_HTREE_IV_SIZE;
 
-/** What a file's pieces are encrypted with; one cipher for each direction does them all. */
-export class HtreeSeal {
-  readonly #crypto: HostCrypto;
-  /** The FEK. */
-  #key: HostKey;
-  readonly encFek: Uint8Array;
-  /** What is authenticated only. */
-  readonly #aad = new Uint8Array(MOST_AAD);
+/** One digest, and one cipher for each direction, which all trees of a core use in turn. */
+export class HtreeCrypto {
+  readonly host: HostCrypto;
+  readonly #digest: HostDigest;
   #sealing: HostAead | undefined;
   #opening: HostAead | undefined;
+  /** What is authenticated only. */
+  readonly #aad = new Uint8Array(MOST_AAD);
 
-  /** @param encFek the FEK, encrypted, as it lies in the head */
-  constructor(crypto: HostCrypto, fek: Uint8Array, encFek: Uint8Array) {
-    this.#crypto = crypto;
-    this.#key = crypto.secretKey(fek);
-    this.encFek = encFek;
+  constructor(host: HostCrypto) {
+    this.host = host;
+    this.#digest = host.digest('sha256');
   }
 
-  setFek(fek: Uint8Array): void {
-    this.#key = this.#crypto.secretKey(fek);
+  /** calc_node_hash(): of the image after its hash, of `meta` for the root, of the children's hashes. */
+  nodeHash(node: HtreeNode, meta: Uint8Array | undefined): Uint8Array {
+    const digest = this.#digest;
+    digest.start();
+    digest.update(node.image.subarray(TEE_FS_HTREE_HASH_SIZE));
+    if (meta !== undefined) digest.update(meta);
+    for (const child of node.children) if (child !== undefined) digest.update(child.hash);
+    return digest.final();
   }
 
-  /** A message under way: what is authenticated only has gone in. */
-  start(encrypt: boolean, iv: Uint8Array, head: HeadBinding | undefined): HostAead {
-    const aead = this.#started(encrypt, iv);
+  /** authenc_init(): a message under way, into which what is authenticated only has gone. */
+  start(
+    { key, encFek }: HtreeSeal,
+    encrypt: boolean,
+    iv: Uint8Array,
+    head: HeadBinding | undefined,
+  ): HostAead {
+    const aead = this.#started(encrypt, key, iv);
     const aad = this.#aad;
     let length = 0;
     if (head !== undefined) {
@@ -66,23 +60,31 @@ export class HtreeSeal {
       aad.set(counter, length);
       length += counter.length;
     }
-    aad.set(this.encFek, length);
-    aad.set(iv, length + this.encFek.length);
-    aead.aad(aad.subarray(0, length + this.encFek.length + iv.length));
+    aad.set(encFek, length);
+    aad.set(iv, length + encFek.length);
+    aead.aad(aad.subarray(0, length + encFek.length + iv.length));
     return aead;
   }
 
-  #started(encrypt: boolean, iv: Uint8Array): HostAead {
+  #started(encrypt: boolean, key: HostKey, iv: Uint8Array): HostAead {
     const known = encrypt ? this.#sealing : this.#opening;
     if (known !== undefined) {
-      known.start(this.#key, iv);
+      known.start(key, iv);
       return known;
     }
-    const made = this.#crypto.aesGcm(encrypt, this.#key, iv, TEE_FS_HTREE_TAG_SIZE);
+    const made = this.host.aesGcm(encrypt, key, iv, TEE_FS_HTREE_TAG_SIZE);
     if (encrypt) this.#sealing = made;
     else this.#opening = made;
     return made;
   }
+}
+
+/** What a file's pieces are encrypted with. */
+export interface HtreeSeal {
+  readonly crypto: HtreeCrypto;
+  /** The FEK. */
+  readonly key: HostKey;
+  readonly encFek: Uint8Array;
 }
 
 /** What is authenticated besides a head's contents. */
@@ -105,7 +107,7 @@ export function htreeEncrypt(
   plain: Uint8Array,
   head?: HeadBinding,
 ): Uint8Array {
-  const aead = seal.start(true, iv, head);
+  const aead = seal.crypto.start(seal, true, iv, head);
   const encrypted = aead.update(plain);
   tag.set(aead.tag());
   return encrypted;
@@ -119,7 +121,7 @@ export function htreeDecrypt(
   encrypted: Uint8Array,
   head?: HeadBinding,
 ): Uint8Array | undefined {
-  const aead = seal.start(false, iv, head);
+  const aead = seal.crypto.start(seal, false, iv, head);
   const plain = aead.update(encrypted);
   return aead.verify(tag) ? plain : undefined;
 }

@@ -29,8 +29,8 @@ import {
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import type { Co } from '../../sched/task.ts';
-import { HtreeSeal, calcNodeHash, htreeDecrypt, htreeEncrypt } from './fs-htree-crypto.ts';
-import type { HeadBinding } from './fs-htree-crypto.ts';
+import { htreeDecrypt, htreeEncrypt } from './fs-htree-crypto.ts';
+import type { HeadBinding, HtreeSeal } from './fs-htree-crypto.ts';
 import { HtreeNodes } from './fs-htree-node.ts';
 import type { HtreeNode } from './fs-htree-node.ts';
 import type { StorageServices } from './tee-fs.ts';
@@ -70,7 +70,7 @@ export class FsHtree {
   readonly #headView = new DataView(this.#head.buffer);
   readonly #imeta = new Uint8Array(TeeFsHtreeImeta.byteLength);
   readonly #imetaView = new DataView(this.#imeta.buffer);
-  readonly #seal: HtreeSeal;
+  #seal: HtreeSeal;
   #dirty = false;
   #closed = false;
 
@@ -84,7 +84,8 @@ export class FsHtree {
     this.#uuid = uuid;
     this.#nodes = new HtreeNodes(services.heap);
     const encFek = TeeFsHtreeImage.encFek.bytes(this.#headView, 0);
-    this.#seal = new HtreeSeal(services.crypto, NO_FEK, encFek);
+    const { crypto, htree } = services;
+    this.#seal = { crypto: htree, key: crypto.secretKey(NO_FEK), encFek };
   }
 
   /**
@@ -247,11 +248,11 @@ export class FsHtree {
 
   // --- creating
   *#createAndSync(minCounter: number): Co<number> {
-    const { random, keys } = this.#services;
+    const { crypto, random, keys } = this.#services;
     const fek = new Uint8Array(TEE_FS_HTREE_FEK_SIZE);
     random.fill(fek);
     this.#seal.encFek.set(keys.fekCrypt(this.#uuid, true, fek));
-    this.#seal.setFek(fek);
+    this.#seal = { ...this.#seal, key: crypto.secretKey(fek) };
     this.#nodes.root.dirty = true;
     this.#dirty = true;
     const res = yield* this.sync();
@@ -315,9 +316,9 @@ export class FsHtree {
   }
 
   #verifyRoot(): number {
-    const { keys } = this.#services;
+    const { crypto, keys } = this.#services;
     const fek = keys.fekCrypt(this.#uuid, false, this.#seal.encFek);
-    this.#seal.setFek(fek);
+    this.#seal = { ...this.#seal, key: crypto.secretKey(fek) };
     const view = this.#headView;
     const iv = TeeFsHtreeImage.iv.bytes(view, 0);
     const tag = TeeFsHtreeImage.tag.bytes(view, 0);
@@ -398,7 +399,7 @@ export class FsHtree {
   #hashOf(node: HtreeNode): Uint8Array {
     const isRoot = node.parent === undefined;
     const meta = isRoot ? this.#imeta.subarray(0, TEE_FS_HTREE_META_SIZE) : undefined;
-    return calcNodeHash(this.#services.crypto, node, meta);
+    return this.#services.htree.nodeHash(node, meta);
   }
 
   get #headBinding(): HeadBinding {

@@ -28,6 +28,7 @@ import type { HostCrypto } from '../../host/crypto.ts';
 import type { ByteStore } from '../../host/store.ts';
 import type { Co } from '../../sched/task.ts';
 import { Dirent, dirfileFname } from './fs-dirfile.ts';
+import { HtreeCrypto } from './fs-htree-crypto.ts';
 import { FsHtree } from './fs-htree.ts';
 import type { FsHtreeStorage } from './fs-htree.ts';
 import { reeFsOffset } from './ree-fs-layout.ts';
@@ -131,6 +132,7 @@ class Reader {
     this.#options = options;
     this.#services = {
       crypto: options.crypto,
+      htree: new HtreeCrypto(options.crypto),
       keys: new TeeFsKeyManager(options.crypto),
       // Asked for new files only, which nobody writes.
       random: { below: () => 0, fill: () => {} },

@@ -126,14 +126,23 @@ export class ReeFile implements DirfileFile {
   ): Co<ReeFile | number> {
     const unprotected = anchor.hash === undefined && anchor.minCounter === 0;
     const { quirkDirfileRemovedOnError } = core.switches;
-    const load = function* (storage: ReeHtreeStorage): Co<FsHtree | number> {
-      const tree = yield* FsHtree.open(core.services, storage, uuid, anchor);
-      const begun = storage.isEmpty && unprotected && !quirkDirfileRemovedOnError;
-      // Whoever made the file did not get to write anything.
-      return begun ? yield* FsHtree.create(core.services, storage, uuid) : tree;
-    };
+    const mayBeBegun = unprotected && !quirkDirfileRemovedOnError;
+    const load = (storage: ReeHtreeStorage): Co<FsHtree | number> =>
+      ReeFile.#load(core, storage, uuid, anchor, mayBeBegun);
     const remove = unprotected && quirkDirfileRemovedOnError;
     return yield* ReeFile.#begin(core, OPTEE_RPC_FS_OPEN, dfh, load, remove);
+  }
+
+  /** @param mayBeBegun whoever made the file perhaps did not get to write anything */
+  static *#load(
+    { services }: ReeFsCore,
+    storage: ReeHtreeStorage,
+    uuid: Uint8Array | undefined,
+    anchor: HtreeAnchor,
+    mayBeBegun: boolean,
+  ): Co<FsHtree | number> {
+    const tree = yield* FsHtree.open(services, storage, uuid, anchor);
+    return mayBeBegun && storage.isEmpty ? yield* FsHtree.create(services, storage, uuid) : tree;
   }
 
   /** @param remove whether a file that cannot be used is removed */

@@ -6,6 +6,7 @@
  */
 import { swapUuid, parseUuid } from '../../abi/uuid.ts';
 import type { HostCrypto } from '../../host/crypto.ts';
+import type { HtreeCrypto } from './fs-htree-crypto.ts';
 import type { RandomSource } from '../../sched/random.ts';
 import type { Co } from '../../sched/task.ts';
 import type { ThreadCtx } from '../kernel/thread.ts';
@@ -22,6 +23,7 @@ export interface StorageHeap {
 /** What the files of secure storage are made with. */
 export interface StorageServices {
   readonly crypto: HostCrypto;
+  readonly htree: HtreeCrypto;
   /** crypto_rng_read() */
   readonly random: RandomSource;
   readonly keys: TeeFsKeyManager;

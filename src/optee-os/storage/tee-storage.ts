@@ -17,6 +17,7 @@ import type { RpcShmCache } from '../kernel/rpc-shm-cache.ts';
 import { BOOT_SITE } from '../kernel/trace.ts';
 import type { CoreHeap } from '../mm/core-heap.ts';
 import type { Nexus } from '../nexus.ts';
+import { HtreeCrypto } from './fs-htree-crypto.ts';
 import type { NvCounter } from './ree-fs-anchor.ts';
 import { RpmbRpc } from './rpmb-transport.ts';
 import type { StorageServices, TeeFileOperations } from './tee-fs.ts';
@@ -67,6 +68,7 @@ export function storageServices(nexus: Nexus, heap: CoreHeap): StorageServices {
   const { config, crypto, random, switches } = nexus;
   return {
     crypto,
+    htree: new HtreeCrypto(crypto),
     random,
     keys: new TeeFsKeyManager(crypto),
     heap,

@@ -31,9 +31,10 @@ export class SuppList {
   /** list_del() */
   remove(req: SuppRequest): void {
     const at = this.#reqs.indexOf(req);
-    this.#check('list_del corruption', this.#reqs[at - 1]);
-    this.#check('list_del corruption', this.#reqs[at + 1]);
-    this.#reqs.splice(at, 1);
+    if (at > 0) this.#check('list_del corruption', this.#reqs[at - 1]);
+    this.#check('list_del corruption', this.#reqs.at(at + 1));
+    if (at === 0) this.#reqs.shift();
+    else this.#reqs.splice(at, 1);
     req.inQueue = false;
   }
 

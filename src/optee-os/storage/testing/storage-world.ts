@@ -16,6 +16,7 @@ import { CoreHeap } from '../../mm/core-heap.ts';
 import type { OpteeOsSwitches } from '../../switches.ts';
 import { UPSTREAM_SWITCHES } from '../../switches.ts';
 import { SvcStorage } from '../../syscall/svc-storage.ts';
+import { HtreeCrypto } from '../fs-htree-crypto.ts';
 import type { NvCounter, RpmbFs } from '../ree-fs-anchor.ts';
 import type { StorageServices, TeeFileOperations } from '../tee-fs.ts';
 import { teeUuid } from '../tee-fs.ts';
@@ -97,6 +98,7 @@ export class StorageWorld {
     this.heap = new CoreHeap(this.trace, options.heapBytes ?? 196608);
     this.services = {
       crypto: CRYPTO,
+      htree: new HtreeCrypto(CRYPTO),
       random: new SeededRandom(options.seed ?? 1),
       keys: KEYS,
       heap: this.heap,
