@@ -103,6 +103,10 @@ export class BoxTarget implements TeeTarget {
     return this.box.profile.release;
   }
 
+  get isHardened(): boolean {
+    return this.box.profile.name === 'hardened';
+  }
+
   /** A box has it all. */
   lacks(): undefined {
     return undefined;

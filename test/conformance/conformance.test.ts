@@ -1,5 +1,5 @@
 /**
- * The specs of the /dev/tee ABI, on a box for each kernel, and on a real device where TEE_DEVICE
+ * The specs of the /dev/tee ABI, on a box for each profile, and on a real device where TEE_DEVICE
  * names one (and TEE_PRIV_DEVICE its privileged sister, with no supplicant running; without it the
  * specs count on a supplicant that loads the public example TAs).
  */
@@ -42,7 +42,7 @@ const SPECS = {
 
 const POINTER_BYTES = 8;
 
-for (const name of ['linux-6.1', 'linux-7.3'] as const) {
+for (const name of ['linux-6.1', 'linux-7.3', 'hardened'] as const) {
   runSpecs(new BoxTarget(PROFILES[name]), SPECS);
   // LOAD_TA is the first thing that is asked of a supplicant then.
   runSpecs(new BoxTarget(PROFILES[name], { CFG_SECSTOR_TA: false }), SPECS);

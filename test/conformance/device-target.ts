@@ -175,6 +175,7 @@ export class DeviceTarget implements TeeTarget {
   readonly client: string;
   readonly privileged: string | undefined;
   readonly release: string;
+  readonly isHardened = false;
   readonly #hasProbeTa: boolean;
   readonly #board = new Switchboard();
 

@@ -55,6 +55,8 @@ export interface TeeTarget {
   readonly name: string;
   /** As `uname -r` gives it. */
   readonly release: string;
+  /** Whether the kernel is without upstream's bugs, as the profile `hardened` is. */
+  readonly isHardened: boolean;
   readonly client: string;
   /** Path of the privileged device; undefined where there is none to use. */
   readonly privileged: string | undefined;
