@@ -248,6 +248,10 @@ export class BusPort {
     if (pages.length === 0 || length === 0) {
       return { bytes: new Uint8Array(0), writeBack: nothing };
     }
+    if (scratch === undefined && runLength(pages, offset, length) === length) {
+      const start = pa(pages[Math.floor(offset / PAGE_SIZE)]! + pageOffset(offset));
+      return { bytes: this.bytes(start, length, access), writeBack: nothing };
+    }
     const gathered = this.#gather(pages, offset, length, scratch);
     if (scratch !== undefined) {
       scratch.last = gathered.isDirect || length <= MOST_SCRATCH ? gathered : undefined;

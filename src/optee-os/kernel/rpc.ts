@@ -77,7 +77,9 @@ export class Rpc {
   *begin(thread: ThreadCtx, cmd: number, numParams: number): Co<number> {
     if (!thread.rpcArg.placed && !(yield* this.#allocArg(thread))) return TEE_ERROR_OUT_OF_MEMORY;
     const { view, at } = thread.rpcArg;
-    new Uint8Array(view.buffer, view.byteOffset + at, opteeMsgArgSize(numParams)).fill(0);
+    const end = at + opteeMsgArgSize(numParams);
+    // Words of eight bytes: for so few of them a view to fill costs more.
+    for (let word = at; word < end; word += 8) view.setFloat64(word, 0);
     OpteeMsgArg.cmd.set(view, at, cmd);
     OpteeMsgArg.numParams.set(view, at, numParams);
     // In case the normal world does not answer.

@@ -113,7 +113,7 @@ export function htreeEncrypt(
   return encrypted;
 }
 
-/** Undefined when the tag is not that of what was encrypted. */
+/** In place. Undefined when the tag is not that of what was encrypted. */
 export function htreeDecrypt(
   seal: HtreeSeal,
   iv: Uint8Array,
@@ -122,6 +122,6 @@ export function htreeDecrypt(
   head?: HeadBinding,
 ): Uint8Array | undefined {
   const aead = seal.crypto.start(seal, false, iv, head);
-  const plain = aead.update(encrypted);
+  const plain = aead.update(encrypted, encrypted);
   return aead.verify(tag) ? plain : undefined;
 }

@@ -322,7 +322,7 @@ export class FsHtree {
     const view = this.#headView;
     const iv = TeeFsHtreeImage.iv.bytes(view, 0);
     const tag = TeeFsHtreeImage.tag.bytes(view, 0);
-    const encrypted = TeeFsHtreeImage.imeta.bytes(view, 0);
+    const encrypted = TeeFsHtreeImage.imeta.bytes(view, 0).slice();
     const plain = htreeDecrypt(this.#seal, iv, tag, encrypted, this.#headBinding);
     if (plain === undefined) {
       const text = 'the head: its tag is not that of its contents and of the root node';

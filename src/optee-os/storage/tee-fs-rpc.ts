@@ -70,7 +70,7 @@ export class TeeFsRpc implements FsRpc {
     const res = yield* this.#begin(3, cmd, 0, 0, mobj, RPC_IN, TEE_FS_NAME_MAX);
     if (res !== TEE_SUCCESS) return res;
     setValue(this.#thread, 2, RPC_OUT, 0, 0, 0);
-    const answer = yield* this.#send(cmd, name);
+    const answer = yield* this.#send(cmd, () => name);
     // An int: what is above is lost.
     if (answer === TEE_SUCCESS) out.fd = valueA(this.#thread, 2) | 0;
     return answer;
@@ -90,7 +90,7 @@ export class TeeFsRpc implements FsRpc {
     const cmd = OPTEE_RPC_FS_READ;
     let res = yield* this.#begin(2, cmd, fd, offset, mobj, RPC_OUT, out.length);
     if (res !== TEE_SUCCESS) return res;
-    res = yield* this.#send(cmd, `${out.length} bytes at ${offset}`);
+    res = yield* this.#send(cmd, () => `${out.length} bytes at ${offset}`);
     if (res !== TEE_SUCCESS) return res;
     count.size = memrefSize(this.#thread, 1);
     out.set(this.#map(mobj, out.length, 'read').bytes);
@@ -104,7 +104,7 @@ export class TeeFsRpc implements FsRpc {
     const cmd = OPTEE_RPC_FS_WRITE;
     const res = yield* this.#begin(2, cmd, fd, offset, mobj, RPC_IN, data.length);
     if (res !== TEE_SUCCESS) return res;
-    return yield* this.#send(cmd, `${data.length} bytes at ${offset}`);
+    return yield* this.#send(cmd, () => `${data.length} bytes at ${offset}`);
   }
 
   *remove(name: string): Co<number> {
@@ -112,7 +112,7 @@ export class TeeFsRpc implements FsRpc {
     if (mobj === undefined) return TEE_ERROR_OUT_OF_MEMORY;
     const cmd = OPTEE_RPC_FS_REMOVE;
     const res = yield* this.#begin(2, cmd, 0, 0, mobj, RPC_IN, TEE_FS_NAME_MAX);
-    return res === TEE_SUCCESS ? yield* this.#send(cmd, name) : res;
+    return res === TEE_SUCCESS ? yield* this.#send(cmd, () => name) : res;
   }
 
   // --- messages
@@ -125,7 +125,7 @@ export class TeeFsRpc implements FsRpc {
     const res = yield* this.#rpc.begin(this.#thread, OPTEE_RPC_CMD_FS, 1);
     if (res !== TEE_SUCCESS) return res;
     setValue(this.#thread, 0, RPC_IN, cmd, sizeT(fd), c);
-    return yield* this.#send(cmd, `file descriptor ${fd}`);
+    return yield* this.#send(cmd, () => `file descriptor ${fd}`);
   }
 
   *#begin(
@@ -144,13 +144,13 @@ export class TeeFsRpc implements FsRpc {
     return TEE_SUCCESS;
   }
 
-  *#send(cmd: number, what: string): Co<number> {
+  *#send(cmd: number, what: () => string): Co<number> {
     const res = yield* this.#rpc.send(this.#thread);
     if (res !== TEE_SUCCESS && res !== TEE_ERROR_ITEM_NOT_FOUND) {
       this.#nexus.trace.cause('secure', {
         layer: 'optee-os',
         code: codeName(TEE_ERROR, res),
-        text: `the normal world failed at ${what}`,
+        text: `the normal world failed at ${what()}`,
         object: codeName(OPTEE_RPC_FS, cmd),
       });
     }
@@ -166,10 +166,7 @@ export class TeeFsRpc implements FsRpc {
   *#named(name: string): Co<Mobj | undefined> {
     const mobj = yield* this.#buffer(TEE_FS_NAME_MAX);
     if (mobj === undefined) return undefined;
-    this.#fill(
-      mobj,
-      Uint8Array.from(`${this.#directory}${name}\0`, (c) => c.charCodeAt(0)),
-    );
+    this.#fill(mobj, new TextEncoder().encode(`${this.#directory}${name}\0`));
     return mobj;
   }
 
