@@ -133,6 +133,8 @@ export class Bus {
   /** Attribute per page, as an index into `#attributes`. */
   readonly #pages: Uint8Array;
   readonly #attributes: PageAttribute[] = [NORMAL, SECURE];
+  /** Counts changes of attributes: as long as it stays, a check made before still holds. */
+  changes = 0;
 
   constructor(ram: RamBacking, base: Pa, trace: Trace) {
     this.ram = ram;
@@ -163,6 +165,7 @@ export class Bus {
     if (index < 0) index = this.#attributes.push(attribute) - 1;
     const first = (address - this.base) / PAGE_SIZE;
     this.#pages.fill(index, first, first + length / PAGE_SIZE);
+    this.changes += 1;
   }
 
   attribute(address: Pa): PageAttribute {

@@ -21,6 +21,7 @@ import { ioctlFile } from '../linux/process/ioctl.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
 import { checkAccess, openPath } from '../linux/process/namei.ts';
 import type { Lookup } from '../linux/process/namei.ts';
+import { endOf } from '../sched/task.ts';
 import type { Co } from '../sched/task.ts';
 import type { HostArch, PathCall } from './arch.ts';
 import type { AddFd, NativeFiles } from './native-files.ts';
@@ -152,7 +153,7 @@ export class NativeCalls {
   *#installContents(thread: NativeThread, file: File, closeOnExec: boolean): Co<Answer> {
     if (file.dentry?.inode.kind === 'directory' || file.ops.read === undefined) return 'continue';
     const contents = new Uint8Array(SYSFS_BYTES);
-    const n = yield* file.ops.read(file, thread, contents, 0);
+    const n = yield* endOf(file.ops.read(file, thread, contents, 0));
     return n < 0 ? n : this.#files.installBytes(contents.subarray(0, n), closeOnExec, this.#addFd);
   }
 

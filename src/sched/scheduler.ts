@@ -179,20 +179,29 @@ export class Scheduler implements TraceContext {
    */
   *park(site: string, mode: WaitMode, timeoutNs?: number, lock?: Owned): Co<WaitStatus> {
     const task = this.running();
-    if (task.signals?.pending(mode) === true) return 'signal';
+    if (!this.lieDown(task, site, mode, lock)) return 'signal';
+    let timer: Timer | undefined;
+    if (timeoutNs !== undefined) {
+      timer = this.#timers.add(this.nowNs() + timeoutNs, () => this.wake(task, 'timeout'));
+    }
+    yield PARK;
+    timer?.cancel();
+    return task.wakeStatus;
+  }
+
+  /**
+   * What comes before the PARK that a coroutine yields which has no time limit; then `wakeStatus`
+   * says how the sleep ended. False when a signal is pending: there is none.
+   */
+  lieDown(task: Task, site: string, mode: WaitMode, lock?: Owned): boolean {
+    if (task.signals?.pending(mode) === true) return false;
     task.blocked = { site, mode, sinceNs: this.nowNs(), lock };
     task.wakeStatus = 'woken';
     this.sites.set(site, (this.sites.get(site) ?? 0) + 1);
     if (this.trace.all) this.trace.emit('box', 'task.block', { site });
     if (lock !== undefined) this.#checkDeadlock(task);
-    let timer: Timer | undefined;
-    if (timeoutNs !== undefined) {
-      timer = this.#timers.add(this.nowNs() + timeoutNs, () => this.wake(task, 'timeout'));
-    }
     task.state = 'parked';
-    yield PARK;
-    timer?.cancel();
-    return task.wakeStatus;
+    return true;
   }
 
   /** Makes a sleeping task ready; says whether it slept. */

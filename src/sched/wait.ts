@@ -3,12 +3,14 @@
  * code sleeps. Every queue is created with the name of its wait site.
  */
 import type { Scheduler } from './scheduler.ts';
+import { PARK } from './task.ts';
 import type { Co, Owned, Task, WaitMode, WaitStatus } from './task.ts';
 
 export class WaitQueue {
   readonly site: string;
   readonly #sched: Scheduler;
-  readonly #waiters = new Set<Task>();
+  /** Who waits longest comes first. */
+  readonly #waiters: Task[] = [];
 
   constructor(sched: Scheduler, site: string) {
     this.#sched = sched;
@@ -16,16 +18,28 @@ export class WaitQueue {
   }
 
   get length(): number {
-    return this.#waiters.size;
+    return this.#waiters.length;
   }
 
   /** Sleeps once; the caller checks its condition and comes back if it must. */
   *wait(mode: WaitMode, timeoutNs?: number, lock?: Owned): Co<WaitStatus> {
     const task = this.#sched.running();
-    this.#waiters.add(task);
-    const status = yield* this.#sched.park(this.site, mode, timeoutNs, lock);
-    this.#waiters.delete(task);
+    this.#waiters.push(task);
+    let status: WaitStatus = 'signal';
+    if (timeoutNs !== undefined) {
+      status = yield* this.#sched.park(this.site, mode, timeoutNs, lock);
+    } else if (this.#sched.lieDown(task, this.site, mode, lock)) {
+      yield PARK;
+      status = task.wakeStatus;
+    }
+    // Whoever wakes a task has taken it out, but for one that timers and signals were faster to wake.
+    if (status !== 'woken') this.#leave(task);
     return status;
+  }
+
+  #leave(task: Task): void {
+    const at = this.#waiters.indexOf(task);
+    if (at >= 0) this.#waiters.splice(at, 1);
   }
 
   /** Sleeps until `condition` holds; it is looked at before and after each sleep. */
@@ -42,8 +56,7 @@ export class WaitQueue {
 
   /** Wakes the one that waits longest; says whether there was one. */
   wakeOne(): boolean {
-    for (const task of this.#waiters) {
-      this.#waiters.delete(task);
+    for (let task = this.#waiters.shift(); task !== undefined; task = this.#waiters.shift()) {
       if (this.#sched.wake(task)) return true;
     }
     return false;

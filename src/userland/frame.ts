@@ -15,6 +15,8 @@ export class Frame {
   readonly bytes: Uint8Array;
   base = 0;
   readonly #process: Process;
+  /** `AddressSpace.changes` when `base` was right. */
+  #changes = -1;
 
   /** @param size a power of two up to a page, so that the frame lies within one. */
   constructor(program: Program, size: number) {
@@ -32,7 +34,10 @@ export class Frame {
    * have forked, and the page moves with the next write to it (copy on write).
    */
   refresh(): number {
-    this.base = this.#process.mm.load(this.at, this.size, 'write');
+    const { mm } = this.#process;
+    if (mm.changes === this.#changes) return this.base;
+    this.base = mm.load(this.at, this.size, 'write');
+    this.#changes = mm.changes;
     if (this.base < 0) throw new Error(`${this.#process.name}: its stack is not mapped`);
     return this.base;
   }

@@ -109,7 +109,7 @@ export class AddressSpace implements UserMemory {
   /**
    * Index into the bus's `u8` and `view` of memory that may be accessed so, when it lies in one
    * page or in pages that follow each other in RAM. Else negative: FAULT, or SCATTERED for memory
-   * that `read` and `write` reach page by page. Good until the address space changes.
+   * that `read` and `write` reach page by page. Good as long as `changes` stays as it is.
    */
   load(at: number, length: number, access: Access): number {
     const page = Math.floor(at / PAGE_SIZE);
@@ -119,6 +119,11 @@ export class AddressSpace implements UserMemory {
         ? this.#run(page, offset + length, access)
         : this.#translate(page, access);
     return base < 0 ? base : this.#open(base + offset, length, access);
+  }
+
+  /** A number that is another one once what `load` has given may not be right any more. */
+  get changes(): number {
+    return this.mm.tlb.changes + this.#port.bus.changes;
   }
 
   /** What an access to a byte brings; undefined when it succeeds. A missing page is faulted in. */

@@ -12,6 +12,8 @@ const slotOf = (page: number, access: Access): number =>
   (page & (ENTRIES - 1)) + (access === 'read' ? 0 : ENTRIES);
 
 export class Tlb {
+  /** Counts what was dropped: as long as it stays, what was looked up before is still so. */
+  changes = 0;
   readonly #pages = new Float64Array(2 * ENTRIES).fill(NO_PAGE);
   readonly #offsets = new Uint32Array(2 * ENTRIES);
 
@@ -29,6 +31,7 @@ export class Tlb {
 
   /** flush_tlb_page() */
   drop(page: number): void {
+    this.changes += 1;
     for (const access of ['read', 'write'] as const) {
       const slot = slotOf(page, access);
       if (this.#pages[slot] === page) this.#pages[slot] = NO_PAGE;
@@ -37,6 +40,7 @@ export class Tlb {
 
   /** flush_tlb_mm() */
   flush(): void {
+    this.changes += 1;
     this.#pages.fill(NO_PAGE);
   }
 }

@@ -20,8 +20,8 @@ export interface FileOperations {
    * Up to `out.length` bytes from `position`, which devices without one ignore.
    * @returns bytes read, 0 at the end, or a negative errno.
    */
-  read?(file: File, current: TaskStruct, out: Uint8Array, position: number): Co<number>;
-  write?(file: File, current: TaskStruct, data: Uint8Array, position: number): Co<number>;
+  read?(file: File, current: TaskStruct, out: Uint8Array, position: number): MaybeCo<number>;
+  write?(file: File, current: TaskStruct, data: Uint8Array, position: number): MaybeCo<number>;
   /** Makes a file seekable: its end in bytes, for SEEK_END; or a negative errno. */
   size?(file: File): number;
   truncate?(file: File, length: number): number;

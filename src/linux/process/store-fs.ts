@@ -328,10 +328,10 @@ export class StoreInode extends Inode {
 const inodeOf = (file: File): StoreInode => file.data as StoreInode;
 
 const STORE_FILE_OPS: FileOperations = {
-  *read(file, _current, out, position) {
+  read(file, _current, out, position) {
     return inodeOf(file).read(out, position);
   },
-  *write(file, _current, data, position) {
+  write(file, _current, data, position) {
     return inodeOf(file).write(data, position);
   },
   size: (file) => inodeOf(file).attributes().size,

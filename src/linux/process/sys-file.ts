@@ -28,7 +28,7 @@ import {
 } from '../../abi/fcntl.ts';
 import { PAGE_SIZE, va } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
-import type { Co } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import { endIdle } from './exit.ts';
 import type { File } from './file.ts';
 import { anonStat, statOf } from './inode.ts';
@@ -56,14 +56,15 @@ export function fdget(thread: Thread, fd: number): File | undefined {
 export function* withFile<T, A>(
   thread: Thread,
   fd: number,
-  body: (file: File, thread: Thread, arg: A) => Co<T>,
+  body: (file: File, thread: Thread, arg: A) => Co<T> | number,
   arg: A,
 ): Co<T | number> {
   const file = fdget(thread, fd);
   if (file === undefined) return -EBADF;
   file.get();
-  const result = yield* body(file, thread, arg);
-  yield* file.put();
+  const running = body(file, thread, arg);
+  const result = typeof running === 'number' ? running : yield* running;
+  if (file.drop()) yield* file.release();
   return result;
 }
 
@@ -158,11 +159,11 @@ export const writeFile = (thread: Thread, fd: number, transfer: Transfer): Co<nu
   withFile(thread, fd, vfsWrite, transfer);
 
 /** vfs_read() */
-function* vfsRead(file: File, thread: Thread, transfer: Transfer): Co<number> {
+function vfsRead(file: File, thread: Thread, transfer: Transfer): MaybeCo<number> {
   const refused = mayTransfer(thread, file, transfer, file.readable);
   if (refused !== 0) return refused;
   if (file.ops.read === undefined) return -EINVAL;
-  return yield* inChunks(file, thread, transfer, transfer.offset ?? file.position, readPiece);
+  return inChunks(file, thread, transfer, transfer.offset ?? file.position, readPiece);
 }
 
 /** vfs_write() */
@@ -194,21 +195,37 @@ function mayTransfer(thread: Thread, file: File, transfer: Transfer, allowed: bo
 }
 
 /** Moves a piece between user memory and a place in a file. @returns bytes, or a negative errno. */
-type Piece = (file: File, thread: Thread, at: Va, length: number, position: number) => Co<number>;
+type Piece = (
+  file: File,
+  thread: Thread,
+  at: Va,
+  length: number,
+  position: number,
+) => MaybeCo<number>;
 
-const readPiece: Piece = function* (file, thread, at, length, position) {
+const readPiece: Piece = (file, thread, at, length, position) => {
   const bytes = thread.kernelBuffer(length);
-  const got = yield* file.ops.read!(file, thread, bytes, position);
-  if (got > 0 && !thread.process.mm.write(at, bytes.subarray(0, got))) return -EFAULT;
-  return got;
+  const got = file.ops.read!(file, thread, bytes, position);
+  return typeof got === 'number' ? copyOut(thread, at, bytes, got) : readSlowly(thread, at, bytes, got);
 };
 
+function* readSlowly(thread: Thread, at: Va, bytes: Uint8Array, reading: Co<number>): Co<number> {
+  return copyOut(thread, at, bytes, yield* reading);
+}
+
+/** What a read has got goes to user memory. @returns as `got`, or -EFAULT */
+function copyOut(thread: Thread, at: Va, bytes: Uint8Array, got: number): number {
+  if (got <= 0) return got;
+  const part = got === bytes.length ? bytes : bytes.subarray(0, got);
+  return thread.process.mm.write(at, part) ? got : -EFAULT;
+}
+
 /** What has a size copies what it is given; others, such as sockets, may keep it. */
-const writePiece: Piece = function* (file, thread, at, length, position) {
+const writePiece: Piece = (file, thread, at, length, position) => {
   const isCopied = file.ops.size !== undefined;
   const bytes = isCopied ? thread.kernelBuffer(length) : new Uint8Array(length);
   if (!thread.process.mm.read(at, bytes)) return -EFAULT;
-  return yield* file.ops.write!(file, thread, bytes, position);
+  return file.ops.write!(file, thread, bytes, position);
 };
 
 /**
@@ -228,7 +245,8 @@ function* inChunks(
   let length = 0;
   do {
     length = Math.min(CHUNK, count - done);
-    moved = yield* piece(file, thread, va(transfer.buf + done), length, start + done);
+    const moving = piece(file, thread, va(transfer.buf + done), length, start + done);
+    moved = typeof moving === 'number' ? moving : yield* moving;
     if (moved < 0 && done === 0) return moved;
     done += Math.max(moved, 0);
   } while (moved === length && done < count && file.ops.size !== undefined);

@@ -12,7 +12,7 @@ import {
 } from '../../abi/tee.ts';
 import type { Va } from '../../machine/address.ts';
 import { endOf } from '../../sched/task.ts';
-import type { Co } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { UserMemory } from '../mm/user-memory.ts';
 import type { TaskStruct } from '../process/process.ts';
 import { checkLength, noSuchOperation, openArg } from './arg-checks.ts';
@@ -21,7 +21,7 @@ import { MEMREF, OBJREF, UBUF, UNKNOWN, VALUE } from './param-kinds.ts';
 import { paramsFromUser, putMemrefs, setLarge } from './params.ts';
 import { refuse } from './refuse.ts';
 import type { TeeContext } from './tee-context.ts';
-import type { TeeParam } from './tee-drv.ts';
+import type { SuppReceived, TeeParam } from './tee-drv.ts';
 
 const { attr, a, b, c } = TeeIoctlParam;
 const PARAM_SIZE = TeeIoctlParam.byteLength;
@@ -33,28 +33,36 @@ export function* teeIoctlSupplRecv(ctx: TeeContext, current: TaskStruct, at: Va)
   if (ctx.ops.suppRecv === undefined) return noSuchOperation(ctx);
   const { frames } = ctx.teedev;
   const frame = frames.take();
-  let rc = yield* readRecv(ctx, current.process.mm, frame, at);
-  if (rc === 0) rc = yield* receive(ctx, current.process.mm, frame);
+  const { mm } = current.process;
+  const read = readRecv(ctx, mm, frame, at);
+  let rc = read === 0 ? 0 : yield* readSlowly(ctx, frame, read);
+  const { quirkSupplRecvFaultLosesRequest } = ctx.teedev.tee.switches;
+  if (rc === 0 && !quirkSupplRecvFaultLosesRequest && !probeWrite(mm, frame)) rc = -EFAULT;
+  if (rc === 0) {
+    const received = yield* ctx.ops.suppRecv(ctx, frame.params);
+    rc = received.error === 0 ? deliver(ctx, mm, frame, received) : received.error;
+  }
   frames.give(frame);
   return rc;
 }
 
 /** Of the header only the number of parameters is read. */
-function* readRecv(ctx: TeeContext, mm: UserMemory, frame: IoctlFrame, at: Va): Co<number> {
+function readRecv(ctx: TeeContext, mm: UserMemory, frame: IoctlFrame, at: Va): MaybeCo<number> {
   const { arg } = frame;
   const { numParams } = TeeIoclSuppRecvArg;
-  let rc = openArg(ctx, mm, arg, at, RECV_SIZE, numParams.offset);
-  if (rc !== 0) return rc;
+  const opened = openArg(ctx, mm, arg, at, RECV_SIZE, numParams.offset);
+  if (opened !== 0) return opened;
   const count = numParams.get(arg.view, 0);
-  rc = checkLength(ctx, arg, RECV_SIZE, count);
-  if (rc === 0) rc = yield* endOf(paramsFromUser(ctx, mm, frame, RECV_SIZE, count));
-  const { quirkSupplRecvLeaksMemrefs, quirkSupplRecvFaultLosesRequest } = ctx.teedev.tee.switches;
-  if (rc !== 0) {
-    if (frame.memrefs > 0 && !quirkSupplRecvLeaksMemrefs) yield* putMemrefs(frame);
-    return rc;
-  }
-  if (!quirkSupplRecvFaultLosesRequest && !probeWrite(mm, frame)) return -EFAULT;
-  return 0;
+  const rc = checkLength(ctx, arg, RECV_SIZE, count);
+  return rc === 0 ? paramsFromUser(ctx, mm, frame, RECV_SIZE, count) : rc;
+}
+
+/** Memrefs, which have no business here, may have to be waited for, and given back. */
+function* readSlowly(ctx: TeeContext, frame: IoctlFrame, read: MaybeCo<number>): Co<number> {
+  const rc = yield* endOf(read);
+  const { quirkSupplRecvLeaksMemrefs } = ctx.teedev.tee.switches;
+  if (rc !== 0 && frame.memrefs > 0 && !quirkSupplRecvLeaksMemrefs) yield* putMemrefs(frame);
+  return rc;
 }
 
 /** Whether the buffer can be written at all; it stays as it was, but for `func`. */
@@ -64,10 +72,14 @@ function probeWrite(mm: UserMemory, frame: IoctlFrame): boolean {
   return mm.write(arg.uaddr, arg.bytes.subarray(0, arg.length));
 }
 
-function* receive(ctx: TeeContext, mm: UserMemory, frame: IoctlFrame): Co<number> {
+/** params_to_supp() */
+function deliver(
+  ctx: TeeContext,
+  mm: UserMemory,
+  frame: IoctlFrame,
+  { func, count }: SuppReceived,
+): number {
   const { arg, params } = frame;
-  const { error, func, count } = yield* ctx.ops.suppRecv!(ctx, params);
-  if (error !== 0) return error;
   TeeIoclSuppRecvArg.func.set(arg.view, 0, func);
   TeeIoclSuppRecvArg.numParams.set(arg.view, 0, count);
   const { toSupp } = ctx.teedev.tee.paramKinds;

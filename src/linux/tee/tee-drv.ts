@@ -76,6 +76,15 @@ export interface TeeInvoke {
   retOrigin: number;
 }
 
+/** What SUPPL_RECV returns beside the parameters. */
+export interface SuppReceived {
+  /** 0, or a negative errno. */
+  readonly error: number;
+  readonly func: number;
+  /** Parameters used. */
+  readonly count: number;
+}
+
 /**
  * struct tee_driver_ops. Each returns 0 or a negative errno unless it says otherwise. `current` is
  * the calling thread, undefined for kernel clients.
@@ -102,10 +111,7 @@ export interface TeeDriverOps {
    * `params` has the capacity that user space offers; `count` is what was used. Memrefs among them
    * hold references, which the driver drops when it refuses them.
    */
-  suppRecv?(
-    ctx: TeeContext,
-    params: TeeParam[],
-  ): Co<{ error: number; func: number; count: number }>;
+  suppRecv?(ctx: TeeContext, params: TeeParam[]): Co<SuppReceived>;
   /**
    * MEMREFs carry sizes only: the driver knows the buffers, and calls their `syncForDevice` for
    * what the supplicant may have written.

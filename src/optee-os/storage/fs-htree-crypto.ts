@@ -25,12 +25,19 @@ export class HtreeCrypto {
   readonly #digest: HostDigest;
   #sealing: HostAead | undefined;
   #opening: HostAead | undefined;
+  #room = new Uint8Array(0);
   /** What is authenticated only. */
   readonly #aad = new Uint8Array(MOST_AAD);
 
   constructor(host: HostCrypto) {
     this.host = host;
     this.#digest = host.digest('sha256');
+  }
+
+  /** For an encrypted block on its way to the file: one at a time, as a mutex covers all trees. */
+  roomFor(length: number): Uint8Array {
+    if (this.#room.length !== length) this.#room = new Uint8Array(length);
+    return this.#room;
   }
 
   /** calc_node_hash(): of the image after its hash, of `meta` for the root, of the children's hashes. */
@@ -99,29 +106,31 @@ export interface HeadBinding {
   readonly hashSizeCompat: boolean;
 }
 
-/** @param tag where the tag goes */
+/** @param tag where the tag goes @param out gets as many bytes as `plain` has */
 export function htreeEncrypt(
   seal: HtreeSeal,
   iv: Uint8Array,
   tag: Uint8Array,
   plain: Uint8Array,
+  out: Uint8Array,
   head?: HeadBinding,
-): Uint8Array {
+): void {
   const aead = seal.crypto.start(seal, true, iv, head);
-  const encrypted = aead.update(plain);
+  aead.update(plain, out);
   tag.set(aead.tag());
-  return encrypted;
 }
 
-/** In place. Undefined when the tag is not that of what was encrypted. */
+/** In place. False, and zeros, when the tag is not that of what was encrypted. */
 export function htreeDecrypt(
   seal: HtreeSeal,
   iv: Uint8Array,
   tag: Uint8Array,
-  encrypted: Uint8Array,
+  data: Uint8Array,
   head?: HeadBinding,
-): Uint8Array | undefined {
+): boolean {
   const aead = seal.crypto.start(seal, false, iv, head);
-  const plain = aead.update(encrypted, encrypted);
-  return aead.verify(tag) ? plain : undefined;
+  aead.update(data, data);
+  const isRight = aead.verify(tag);
+  if (!isRight) data.fill(0);
+  return isRight;
 }

@@ -200,8 +200,9 @@ export class FsHtree {
     if (!node.blockUpdated) node.flags ^= HTREE_NODE_COMMITTED_BLOCK;
     const version = node.version(HTREE_NODE_COMMITTED_BLOCK);
     this.#services.random.fill(node.iv);
-    const encrypted = htreeEncrypt(this.#seal, node.iv, node.tag, block);
-    const res = yield* this.#storage.write(TEE_FS_HTREE_TYPE_BLOCK, blockNum, version, encrypted);
+    const sealed = this.#services.htree.roomFor(block.length);
+    htreeEncrypt(this.#seal, node.iv, node.tag, block, sealed);
+    const res = yield* this.#storage.write(TEE_FS_HTREE_TYPE_BLOCK, blockNum, version, sealed);
     if (res !== TEE_SUCCESS) return this.#failed(res);
     node.blockUpdated = true;
     node.dirty = true;
@@ -215,15 +216,12 @@ export class FsHtree {
     const node = this.#node(blockNum + 1, false);
     if (typeof node === 'number') return this.#failed(node);
     const version = node.version(HTREE_NODE_COMMITTED_BLOCK);
-    const encrypted = new Uint8Array(this.#storage.blockSize);
-    const res = yield* this.#storage.read(TEE_FS_HTREE_TYPE_BLOCK, blockNum, version, encrypted);
+    const res = yield* this.#storage.read(TEE_FS_HTREE_TYPE_BLOCK, blockNum, version, block);
     if (res !== TEE_SUCCESS) return this.#failed(res);
-    const plain = htreeDecrypt(this.#seal, node.iv, node.tag, encrypted);
-    if (plain === undefined) {
+    if (!htreeDecrypt(this.#seal, node.iv, node.tag, block)) {
       const text = `block ${blockNum}, version ${version}: the tag is not that of its contents`;
       return this.#failed(this.#storage.refuse(TEE_ERROR_CORRUPT_OBJECT, text));
     }
-    block.set(plain);
     return TEE_SUCCESS;
   }
 
@@ -322,13 +320,11 @@ export class FsHtree {
     const view = this.#headView;
     const iv = TeeFsHtreeImage.iv.bytes(view, 0);
     const tag = TeeFsHtreeImage.tag.bytes(view, 0);
-    const encrypted = TeeFsHtreeImage.imeta.bytes(view, 0).slice();
-    const plain = htreeDecrypt(this.#seal, iv, tag, encrypted, this.#headBinding);
-    if (plain === undefined) {
+    this.#imeta.set(TeeFsHtreeImage.imeta.bytes(view, 0));
+    if (!htreeDecrypt(this.#seal, iv, tag, this.#imeta, this.#headBinding)) {
       const text = 'the head: its tag is not that of its contents and of the root node';
       return this.#storage.refuse(TEE_ERROR_CORRUPT_OBJECT, text);
     }
-    this.#imeta.set(plain);
     return TEE_SUCCESS;
   }
 
@@ -379,8 +375,8 @@ export class FsHtree {
     const iv = TeeFsHtreeImage.iv.bytes(view, 0);
     const tag = TeeFsHtreeImage.tag.bytes(view, 0);
     this.#services.random.fill(iv);
-    const imeta = htreeEncrypt(this.#seal, iv, tag, this.#imeta, this.#headBinding);
-    TeeFsHtreeImage.imeta.bytes(view, 0).set(imeta);
+    const imeta = TeeFsHtreeImage.imeta.bytes(view, 0);
+    htreeEncrypt(this.#seal, iv, tag, this.#imeta, imeta, this.#headBinding);
   }
 
   // --- pieces
@@ -403,7 +399,8 @@ export class FsHtree {
   }
 
   get #headBinding(): HeadBinding {
-    const counter = new Uint8Array(Uint32Array.of(this.counter).buffer);
+    const { offset } = TeeFsHtreeImage.counter;
+    const counter = this.#head.subarray(offset, offset + Uint32Array.BYTES_PER_ELEMENT);
     return { rootHash: this.rootHash, counter, hashSizeCompat: this.#services.hashSizeCompat };
   }
 

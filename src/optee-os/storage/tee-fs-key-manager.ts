@@ -7,7 +7,7 @@
  * the RPMB file system (tee_fs_crypt_block()).
  */
 import { TEE_FS_KM_SSK_SIZE } from '../../abi/tee-fs.ts';
-import type { HostCrypto, HostKey } from '../../host/crypto.ts';
+import type { HostCipher, HostCrypto, HostKey } from '../../host/crypto.ts';
 import { HUK_SUBKEY_SSK, hukSubkeyDerive } from '../kernel/huk-subkey.ts';
 
 /** Stands for no TA: of another length than a UUID, so that it equals none. */
@@ -16,6 +16,9 @@ const NO_IV = new Uint8Array(0);
 
 export class TeeFsKeyManager {
   readonly #crypto: HostCrypto;
+  /** For FEKs, in each direction. */
+  #encrypting: HostCipher | undefined;
+  #decrypting: HostCipher | undefined;
   readonly #ssk: Uint8Array;
   /** Keys of TAs by the UUIDs that their storage is asked for with: deriving one costs more than its use. */
   readonly #tsks = new WeakMap<Uint8Array, HostKey>();
@@ -32,8 +35,19 @@ export class TeeFsKeyManager {
    * @param key TEE_FS_KM_FEK_SIZE bytes
    */
   fekCrypt(uuid: Uint8Array | undefined, encrypt: boolean, key: Uint8Array): Uint8Array {
-    const crypto = this.#crypto;
-    return crypto.cipher('aes-ecb', encrypt, this.#tsk(uuid ?? NO_TA), NO_IV).update(key);
+    return this.#started(encrypt, this.#tsk(uuid ?? NO_TA)).update(key);
+  }
+
+  #started(encrypt: boolean, tsk: HostKey): HostCipher {
+    const known = encrypt ? this.#encrypting : this.#decrypting;
+    if (known !== undefined) {
+      known.start(tsk, NO_IV);
+      return known;
+    }
+    const made = this.#crypto.cipher('aes-ecb', encrypt, tsk, NO_IV);
+    if (encrypt) this.#encrypting = made;
+    else this.#decrypting = made;
+    return made;
   }
 
   #tsk(uuid: Uint8Array): HostKey {

@@ -34,6 +34,8 @@ import type { ThreadCtx } from '../kernel/thread.ts';
 import type { Mobj } from '../mm/mobj.ts';
 import type { Nexus } from '../nexus.ts';
 
+const utf8 = new TextEncoder();
+
 /** Files by number, as the normal world gives them. Functions return a TEE_Result. */
 export interface FsRpc {
   /** Who holds ree_fs_mutex, or held it last. */
@@ -166,7 +168,7 @@ export class TeeFsRpc implements FsRpc {
   *#named(name: string): Co<Mobj | undefined> {
     const mobj = yield* this.#buffer(TEE_FS_NAME_MAX);
     if (mobj === undefined) return undefined;
-    this.#fill(mobj, new TextEncoder().encode(`${this.#directory}${name}\0`));
+    this.#fill(mobj, utf8.encode(`${this.#directory}${name}\0`));
     return mobj;
   }
 

@@ -42,16 +42,23 @@ export interface SupplicantFaults {
 /** The faults of one process, which count its requests. */
 export class FaultScript {
   readonly #faults: SupplicantFaults;
+  readonly #isEmpty: boolean;
   #requests = 0;
 
   constructor(faults: SupplicantFaults) {
     this.#faults = faults;
+    this.#isEmpty = Object.values(faults).every((fault) => fault === undefined);
   }
 
-  /** Before a request is served: says how it is to be answered. */
-  *received(sys: Syscalls, request: RpcRequest): Co<Fault> {
-    const { only, slowNs = 0, diesAtRequest, answersWith, corruptsByte } = this.#faults;
-    if (only !== undefined && !only.includes(request.func)) return NO_FAULT;
+  /** Whether something may go wrong with a request. */
+  concerns(request: RpcRequest): boolean {
+    const { only } = this.#faults;
+    return !this.#isEmpty && (only === undefined || only.includes(request.func));
+  }
+
+  /** Before such a request is served: says how it is to be answered. */
+  *received(sys: Syscalls): Co<Fault> {
+    const { slowNs = 0, diesAtRequest, answersWith, corruptsByte } = this.#faults;
     this.#requests += 1;
     if (this.#requests === diesAtRequest) yield* sys.kill(sys.getpid(), SIGKILL);
     if (slowNs > 0) yield* sys.nanosleep(slowNs);
@@ -76,7 +83,7 @@ export interface Fault {
   readonly lieBytes: number;
 }
 
-const NO_FAULT: Fault = {
+export const NO_FAULT: Fault = {
   answers: 1,
   answersWith: undefined,
   corruptsByte: undefined,

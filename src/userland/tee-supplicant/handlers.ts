@@ -19,7 +19,7 @@ import {
 import type { Kernel } from '../../linux/process/kernel.ts';
 import type { ProgramMemory } from '../../linux/process/program-memory.ts';
 import type { Syscalls } from '../../linux/process/syscalls.ts';
-import type { Co } from '../../sched/task.ts';
+import type { MaybeCo } from '../../sched/task.ts';
 import type { Trace } from '../../trace/trace.ts';
 import type { Frame } from '../frame.ts';
 import type { UserlandSwitches } from '../switches.ts';
@@ -63,7 +63,7 @@ export interface Shared {
 }
 
 /** Serves one request: parameters are changed in place. @returns TEEC_Result */
-export type Handler = (server: Server, request: RpcRequest) => Co<number>;
+export type Handler = (server: Server, request: RpcRequest) => MaybeCo<number>;
 
 export const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [OPTEE_RPC_CMD_LOAD_TA, loadTa],

@@ -9,6 +9,9 @@ import type { Va } from '../../machine/address.ts';
 import type { Co } from '../../sched/task.ts';
 import type { Server } from './handlers.ts';
 
+/** Bytes that are looked at together for the end of a string. */
+const PIECE = 64;
+
 /** The thread kills its process, as abort() and a stray pointer do. */
 export function* raise(server: Server, signal: number): Co<never> {
   const { sys } = server;
@@ -31,16 +34,15 @@ export function* load(server: Server, at: Va, length: number): Co<Uint8Array> {
  * @returns undefined when it has no end within `most` bytes.
  */
 export function* loadString(server: Server, at: Va, most: number): Co<string | undefined> {
-  const bytes: number[] = [];
-  for (let from = at as number; bytes.length < most;) {
-    const part = yield* load(server, va(from), PAGE_SIZE - (from % PAGE_SIZE));
+  for (let length = 0; length < most;) {
+    const from = at + length;
+    const piece = Math.min(PIECE, PAGE_SIZE - (from % PAGE_SIZE));
+    const part = yield* load(server, va(from), piece);
     const end = part.indexOf(0);
-    bytes.push(...(end < 0 ? part : part.subarray(0, end)));
-    if (end >= 0) return bytes.length < most ? textOf(bytes) : undefined;
-    from += part.length;
+    length += end < 0 ? piece : end;
+    if (end >= 0 && length < most) return utf8.decode(yield* load(server, at, length));
   }
   return undefined;
 }
 
-const textOf = (bytes: readonly number[]): string =>
-  new TextDecoder().decode(Uint8Array.from(bytes));
+const utf8 = new TextDecoder();

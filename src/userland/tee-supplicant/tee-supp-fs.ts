@@ -47,9 +47,9 @@ import {
   TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_OUTPUT,
 } from '../../abi/tee.ts';
 import { va } from '../../machine/address.ts';
-import type { Va } from '../../machine/address.ts';
 import type { Syscalls } from '../../linux/process/syscalls.ts';
-import type { Co } from '../../sched/task.ts';
+import { endOf } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import type { Handler, Server } from './handlers.ts';
 import { dirname } from './dirname.ts';
 import { loadString } from './process.ts';
@@ -121,12 +121,20 @@ export class SuppFs {
   }
 
   /** tee_supp_fs_process(): [0] value a sub-command. */
-  *process(server: Server, request: RpcRequest): Co<number> {
+  process(server: Server, request: RpcRequest): MaybeCo<number> {
     if (!request.isValue(0)) return TEEC_ERROR_BAD_PARAMETERS;
+    return this.#fd === -1 ? this.#processFirst(server, request) : this.#run(server, request);
+  }
+
+  *#processFirst(server: Server, request: RpcRequest): Co<number> {
     if ((yield* this.root(server)) < 0) return TEEC_ERROR_STORAGE_NOT_AVAILABLE;
+    return yield* endOf(this.#run(server, request));
+  }
+
+  #run(server: Server, request: RpcRequest): MaybeCo<number> {
     const command = this.#commands.get(request.num('a', 0));
     if (command === undefined || !request.is(command.types)) return TEEC_ERROR_BAD_PARAMETERS;
-    return yield* command.run(server, request);
+    return command.run(server, request);
   }
 
   /** The directory's fd; tee_supp_fs_init() at first. */
@@ -267,44 +275,28 @@ function* close(server: Server, request: RpcRequest): Co<number> {
   return rc < 0 ? errnoToTeec(rc) : TEEC_SUCCESS;
 }
 
-/** Until the buffer is full or the file ends. */
-function* read(server: Server, request: RpcRequest): Co<number> {
+const read: Handler = (server, request) => transfer(server, request, true);
+
+const write: Handler = (server, request) => transfer(server, request, false);
+
+/** [0] value b fd, c offset; [1] memref: until the buffer is through or the file ends. */
+function* transfer(server: Server, request: RpcRequest, reads: boolean): Co<number> {
+  const { sys } = server;
   const buf = paramToVa(server, request, 1);
   if (buf === null) return TEEC_ERROR_BAD_PARAMETERS;
-  const moved = yield* moveAll(request, buf, (fd, at, left, offset) =>
-    server.sys.pread64(fd, at, left, offset),
-  );
-  if (moved < 0) return errnoToTeec(moved);
-  request.setSize(1, moved);
-  return TEEC_SUCCESS;
-}
-
-function* write(server: Server, request: RpcRequest): Co<number> {
-  const buf = paramToVa(server, request, 1);
-  if (buf === null) return TEEC_ERROR_BAD_PARAMETERS;
-  const moved = yield* moveAll(request, buf, (fd, at, left, offset) =>
-    server.sys.pwrite64(fd, at, left, offset),
-  );
-  return moved < 0 ? errnoToTeec(moved) : TEEC_SUCCESS;
-}
-
-/** [0] value b fd, c offset; [1] memref. @returns bytes moved, or a negative errno. */
-function* moveAll(
-  request: RpcRequest,
-  buf: Va,
-  move: (fd: number, at: Va, left: number, offset: number) => Co<number>,
-): Co<number> {
   const fd = request.int('b', 0);
   const offset = request.signed('c', 0);
   const length = request.size(1);
   let done = 0;
   while (done < length) {
-    const moved = yield* move(fd, va(buf + done), length - done, offset + done);
-    if (moved < 0) return moved;
+    const [at, left, from] = [va(buf + done), length - done, offset + done];
+    const moved = yield* reads ? sys.pread64(fd, at, left, from) : sys.pwrite64(fd, at, left, from);
+    if (moved < 0) return errnoToTeec(moved);
     if (moved === 0) break;
     done += moved;
   }
-  return done;
+  if (reads) request.setSize(1, done);
+  return TEEC_SUCCESS;
 }
 
 function* truncate(server: Server, request: RpcRequest): Co<number> {

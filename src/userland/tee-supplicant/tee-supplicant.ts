@@ -20,10 +20,10 @@ import {
 import type { HmacSha256 } from '../../machine/emulated-rpmb.ts';
 import type { Program } from '../../linux/process/program.ts';
 import type { Syscalls } from '../../linux/process/syscalls.ts';
-import type { Co } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import { Frame } from '../frame.ts';
 import type { UserlandSwitches } from '../switches.ts';
-import { FaultScript, lieBefore, spoil } from './faults.ts';
+import { FaultScript, NO_FAULT, lieBefore, spoil } from './faults.ts';
 import type { SupplicantFaults } from './faults.ts';
 import { HANDLERS } from './handlers.ts';
 import type { Server, Shared } from './handlers.ts';
@@ -135,7 +135,12 @@ export class TeeSupplicant {
   /** False when this thread, and with it the process, must end. */
   *#processOneRequest(server: Server, request: RpcRequest): Co<boolean> {
     this.#numWaiters += 1;
-    if (!(yield* this.#readRequest(server, request))) return false;
+    const { sys, fd } = server;
+    const received = yield* sys.ioctl(fd, TEE_IOC_SUPPL_RECV, request.beginReceive());
+    if (received !== 0) {
+      this.#emsg(`TEE_IOC_SUPPL_RECV: ${formatErrno(received)}`);
+      return false;
+    }
     if (!request.parse()) {
       this.#emsg('Unexpected meta parameter');
       return false;
@@ -144,36 +149,32 @@ export class TeeSupplicant {
       this.#numWaiters -= 1;
       if (this.#numWaiters === 0) this.#spawnThread();
     }
-    const fault = yield* this.#faults.received(server.sys, request);
+    const faults = this.#faults;
+    const fault = faults.concerns(request) ? yield* faults.received(sys) : NO_FAULT;
     lieBefore(fault, request);
-    const result = yield* this.#handle(server, request);
+    const handling = this.#handle(server, request);
+    const result = typeof handling === 'number' ? handling : yield* handling;
     const ret = fault.answersWith ?? result;
     spoil(fault, server, request);
     let goesOn = true;
     for (let n = 0; n < fault.answers; n++) {
-      const sent = yield* this.#writeResponse(server, request, ret);
+      const rc = yield* sys.ioctl(fd, TEE_IOC_SUPPL_SEND, request.beginSend(ret));
+      const sent = this.#hasSent(rc);
       if (n === 0) goesOn = sent;
     }
     return goesOn;
   }
 
-  *#handle(server: Server, request: RpcRequest): Co<number> {
+  #handle(server: Server, request: RpcRequest): MaybeCo<number> {
     const { func } = request;
     const handler = HANDLERS.get(func);
-    if (handler !== undefined) return yield* handler(server, request);
+    if (handler !== undefined) return handler(server, request);
     this.#emsg(`Cmd [${hex32(func)}] not supported`);
     return TEEC_ERROR_NOT_SUPPORTED;
   }
 
-  *#readRequest(server: Server, request: RpcRequest): Co<boolean> {
-    const rc = yield* server.sys.ioctl(server.fd, TEE_IOC_SUPPL_RECV, request.beginReceive());
-    if (rc === 0) return true;
-    this.#emsg(`TEE_IOC_SUPPL_RECV: ${formatErrno(rc)}`);
-    return false;
-  }
-
-  *#writeResponse(server: Server, request: RpcRequest, ret: number): Co<boolean> {
-    const rc = yield* server.sys.ioctl(server.fd, TEE_IOC_SUPPL_SEND, request.beginSend(ret));
+  /** Whether a thread goes on after this result of SUPPL_SEND. */
+  #hasSent(rc: number): boolean {
     if (rc === 0) return true;
     this.#emsg(`TEE_IOC_SUPPL_SEND: ${formatErrno(rc)}`);
     return rc === -EBADF && !this.#options.switches.quirkSupplicantLeavesOnEbadf;

@@ -53,11 +53,11 @@ const RPMB_COMMANDS: ReadonlyMap<number, RpcCommand> = new Map([
 const NS_PER_SECOND = 1_000_000_000n;
 
 /** handle_rpc_func_cmd(), optee_rpc_cmd(): the answer is in the message. */
-export function* handleRpcCmd(msg: RpcMessage): Co<void> {
+export function handleRpcCmd(msg: RpcMessage): Co<void> {
   const { cmd } = msg;
   let handle = COMMANDS.get(cmd);
   if (msg.smc.optee.rpmb !== undefined) handle ??= RPMB_COMMANDS.get(cmd);
-  yield* (handle ?? suppCmd)(msg);
+  return (handle ?? suppCmd)(msg);
 }
 
 /** handle_rpc_supp_cmd() */

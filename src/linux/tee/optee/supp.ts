@@ -20,7 +20,7 @@ import type { Co } from '../../../sched/task.ts';
 import { Completion } from '../../../sched/wait.ts';
 import { Idr } from '../../lib/idr.ts';
 import type { TeeContext } from '../tee-context.ts';
-import type { TeeParam } from '../tee-drv.ts';
+import type { SuppReceived, TeeParam } from '../tee-drv.ts';
 import { answer, refuse } from './cause.ts';
 import { SuppList } from './supp-list.ts';
 import { copyParam, isMemref, updateParam } from './supp-param.ts';
@@ -37,14 +37,6 @@ const FIRST_ID = 1;
 const INVALID_REQ = 'revoked';
 
 const META_VALUE = TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INOUT | TEE_IOCTL_PARAM_ATTR_META;
-
-/** What SUPPL_RECV returns beside the parameters. */
-export interface Received {
-  readonly error: number;
-  readonly func: number;
-  /** Parameters used. */
-  readonly count: number;
-}
 
 /** An outstanding request, for reports. */
 export interface Outstanding {
@@ -135,8 +127,9 @@ export class Supp {
    * second request of a synchronous supplicant, too little room (the request stays queued);
    * -ERESTARTSYS.
    */
-  *recv(params: TeeParam[]): Co<Received> {
-    const error = yield* this.#checkRecvParams(params);
+  *recv(params: TeeParam[]): Co<SuppReceived> {
+    for (const p of params) if (p.shm !== null && isMemref(p)) yield* p.shm.put();
+    const error = this.#checkRecvParams(params);
     if (error !== 0) return failed(error);
     // At most the first one: it holds the request's id.
     const numMeta = params[0]!.attr === TEE_IOCTL_PARAM_ATTR_META ? 1 : 0;
@@ -168,7 +161,7 @@ export class Supp {
       return req;
     }
     const numMeta = synchronous ? 0 : 1;
-    req.params.forEach((p, n) => updateParam(p, params[n + numMeta]!));
+    for (let n = 0; n < req.params.length; n++) updateParam(req.params[n]!, params[n + numMeta]!);
     req.ret = ret;
     req.processed = true;
     const { trace } = this.#sched;
@@ -218,11 +211,10 @@ export class Supp {
     return ret;
   }
 
-  /** supp_check_recv_params() */
-  *#checkRecvParams(params: readonly TeeParam[]): Co<number> {
+  /** supp_check_recv_params(), but for the references of memrefs. */
+  #checkRecvParams(params: readonly TeeParam[]): number {
     const { trace } = this.#sched;
     if (params.length === 0) return refuse(trace, EINVAL, 'no room for parameters at all');
-    for (const p of params) if (isMemref(p) && p.shm !== null) yield* p.shm.put();
     for (const { attr } of params) {
       if (attr === TEE_IOCTL_PARAM_ATTR_TYPE_NONE || attr === TEE_IOCTL_PARAM_ATTR_META) continue;
       const text = `parameters of SUPPL_RECV are NONE or META, not 0x${attr.toString(16)}`;
@@ -251,7 +243,7 @@ export class Supp {
     return req;
   }
 
-  #giveLocked(req: SuppRequest, params: TeeParam[], numMeta: number): Received {
+  #giveLocked(req: SuppRequest, params: TeeParam[], numMeta: number): SuppReceived {
     if (numMeta === 1) {
       const meta = params[0]!;
       meta.clear();
@@ -260,7 +252,7 @@ export class Supp {
     } else {
       this.#reqId = req.id;
     }
-    req.params.forEach((p, n) => copyParam(params[n + numMeta]!, p));
+    for (let n = 0; n < req.params.length; n++) copyParam(params[n + numMeta]!, req.params[n]!);
     const { trace } = this.#sched;
     const { id, func } = req;
     if (trace.worlds) trace.emit('linux', 'supp.receive', { request: id, func });
@@ -309,6 +301,6 @@ export class Supp {
 
 const rpcName = (func: number): string => codeName(OPTEE_RPC_CMD, func);
 
-function failed(error: number): Received {
+function failed(error: number): SuppReceived {
   return { error, func: 0, count: 0 };
 }
