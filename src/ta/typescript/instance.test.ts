@@ -243,6 +243,28 @@ describe('ends', () => {
     assert.ok(after.where.endsWith(`:${line + 1}`), `${after.where} is the line of TEE_Wait`);
   });
 
+  test('after many waits of a command: a call that fails has its line, a lost promise none', async () => {
+    const never = new Promise(() => undefined);
+    let line = 0;
+    const many = async (tee: Tee): Promise<void> => {
+      for (let n = 0; n < 100; n++) await tee.TEE_Wait(1);
+      line = Number(/instance\.test\.ts:(\d+)/.exec(new Error().stack ?? '')?.[1]);
+    };
+    const failed = await end(async (tee) => {
+      await many(tee);
+      line = Number(/instance\.test\.ts:(\d+)/.exec(new Error().stack ?? '')?.[1]);
+      await tee.TEE_CloseTASession(99 as never);
+    });
+    assert.equal(failed.code, TEE_ERROR_ITEM_NOT_FOUND);
+    assert.ok(failed.where.endsWith(`:${line + 1}`), `${failed.where} is the line of the call`);
+    const lost = await end(async (tee) => {
+      await many(tee);
+      await never;
+    });
+    assert.match(lost.where, HERE, 'where the TA is defined');
+    assert.ok(!lost.where.endsWith(`:${line - 1}`));
+  });
+
   test('a call while another one is under way', async () => {
     const panic = await end(async (tee) => {
       const first = tee.TEE_Wait(1);

@@ -32,6 +32,14 @@ import type { TaEntry, TaEnvironment, TaHead, TaInstance, TaParams } from '../ru
 import { TA_ENTRY_POINTS, TaSession } from './define.ts';
 import type { TaDefinition, TaEntryPoints } from './define.ts';
 
+/**
+ * So many waits of a command have their place noted, which costs what a request to the normal world
+ * does: a TA that awaits what it must not mostly does so at first. Of what fails the place is known.
+ */
+const NOTED_WAITS = 32;
+/** Stands for the entries that have no command. */
+const NO_COMMAND = -1;
+
 export class TypeScriptInstance implements TaInstance, TeeRuntime {
   readonly head: TaHead;
   readonly environment: TaEnvironment;
@@ -52,8 +60,12 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   #points: TaEntryPoints<unknown> | undefined;
   /** The first error that ends the TA, whatever it does with it. */
   #fatal: unknown;
+  /** What the call under way has given to the TA. */
+  #waiting: Promise<unknown> | undefined;
   /** The last call that had to be waited for: where to look for a promise that never settles. */
   #lastWait: Error | undefined;
+  /** By command: waits so far whose place was noted. */
+  readonly #waits = new Map<number, number>();
 
   /* The entry that runs; fields, so that entering one makes no closure. */
   #running: TaEntry = 'TA_CreateEntryPoint';
@@ -151,13 +163,36 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     try {
       const result = this.#body.call(co);
       if (!isPromiseLike(result)) return result;
-      this.#lastWait = new Error('waits');
-      result.then(undefined, (error: unknown) => this.panicked(error));
-      return result;
+      const waited = this.#waited(result);
+      this.#waiting = waited;
+      return waited;
     } catch (error) {
       this.panicked(error);
       throw error;
     }
+  }
+
+  /** Behind the wait those functions of the TA are left on the stack that await this. */
+  async #waited<T>(running: PromiseLike<T>): Promise<T> {
+    try {
+      const value = await running;
+      this.#lastWait = this.#isNoted() ? new Error('waited') : undefined;
+      return value;
+    } catch (error) {
+      this.#lastWait = new Error('failed');
+      this.panicked(error);
+      // The TA need not await what it called.
+      this.#waiting?.then(undefined, nothing);
+      throw error;
+    }
+  }
+
+  /** Counts a wait; false when there have been many of this command. */
+  #isNoted(): boolean {
+    const command = this.#running === 'TA_InvokeCommandEntryPoint' ? this.#command : NO_COMMAND;
+    const waits = this.#waits.get(command) ?? 0;
+    if (waits < NOTED_WAITS) this.#waits.set(command, waits + 1);
+    return waits < NOTED_WAITS;
   }
 
   panicked(error: unknown): void {
@@ -233,6 +268,8 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     return site === undefined ? this.#origin : formatSite(site);
   }
 }
+
+const nothing = (): void => {};
 
 /** Entries that return nothing in C. */
 const hasNoResult = (entry: TaEntry): boolean =>
