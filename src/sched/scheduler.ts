@@ -190,13 +190,14 @@ export class Scheduler implements TraceContext {
   }
 
   /**
-   * What comes before the PARK that a coroutine yields which has no time limit; then `wakeStatus`
-   * says how the sleep ended. False when a signal is pending: there is none.
+   * What comes before the PARK of a sleep without a time limit, for coroutines that yield it
+   * themselves; `wakeStatus` says how the sleep ended. False for one that a signal ends at once.
    */
   lieDown(task: Task, site: string, mode: WaitMode, lock?: Owned): boolean {
-    if (task.signals?.pending(mode) === true) return false;
+    const signal = task.signals?.pending(mode) === true;
+    task.wakeStatus = signal ? 'signal' : 'woken';
+    if (signal) return false;
     task.blocked = { site, mode, sinceNs: this.nowNs(), lock };
-    task.wakeStatus = 'woken';
     this.sites.set(site, (this.sites.get(site) ?? 0) + 1);
     if (this.trace.all) this.trace.emit('box', 'task.block', { site });
     if (lock !== undefined) this.#checkDeadlock(task);

@@ -126,16 +126,23 @@ function memrefToSupp(view: DataView, at: number, param: TeeParam): void {
 }
 
 /** TEE_IOC_SUPPL_SEND: the answer to a request. The buffer may be longer than its parameters. */
-export function* teeIoctlSupplSend(ctx: TeeContext, current: TaskStruct, at: Va): Co<number> {
+export function teeIoctlSupplSend(ctx: TeeContext, current: TaskStruct, at: Va): MaybeCo<number> {
   if (ctx.ops.suppSend === undefined) return noSuchOperation(ctx);
   const { frames } = ctx.teedev;
   const frame = frames.take();
-  let rc = readSend(ctx, current.process.mm, frame, at);
+  let rc: MaybeCo<number> = readSend(ctx, current.process.mm, frame, at);
   if (rc === 0) {
     const ret = TeeIoclSuppSendArg.ret.get(frame.arg.view, 0);
-    rc = yield* ctx.ops.suppSend(ctx, ret, frame.params);
+    rc = ctx.ops.suppSend(ctx, ret, frame.params);
   }
+  if (typeof rc !== 'number') return sendLater(ctx, frame, rc);
   frames.give(frame);
+  return rc;
+}
+
+function* sendLater(ctx: TeeContext, frame: IoctlFrame, sending: Co<number>): Co<number> {
+  const rc = yield* sending;
+  ctx.teedev.frames.give(frame);
   return rc;
 }
 

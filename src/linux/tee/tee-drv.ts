@@ -116,7 +116,7 @@ export interface TeeDriverOps {
    * MEMREFs carry sizes only: the driver knows the buffers, and calls their `syncForDevice` for
    * what the supplicant may have written.
    */
-  suppSend?(ctx: TeeContext, ret: number, params: readonly TeeParam[]): Co<number>;
+  suppSend?(ctx: TeeContext, ret: number, params: readonly TeeParam[]): MaybeCo<number>;
   /** @param start user address of the buffer, page aligned (for the memory-type check). */
   shmRegister?(
     ctx: TeeContext,

@@ -21,6 +21,7 @@ import {
 } from '../../abi/gp.ts';
 import { codeName } from '../../abi/layout.ts';
 import { parseUuid } from '../../abi/uuid.ts';
+import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import type { TaImage } from '../../ta/runtime.ts';
 import type { Mobj } from '../mm/mobj.ts';
@@ -88,7 +89,7 @@ export class ReeFsTaStore implements TaStore {
     mobj: Mobj | undefined,
     size: number,
   ): Co<number> {
-    const res = yield* this.#rpc.begin(thread, OPTEE_RPC_CMD_LOAD_TA, 2);
+    const res = yield* endOf(this.#rpc.begin(thread, OPTEE_RPC_CMD_LOAD_TA, 2));
     if (res !== TEE_SUCCESS) return res;
     const { view, at } = thread.rpcArg;
     const param = at + opteeMsgParamOffset(0);

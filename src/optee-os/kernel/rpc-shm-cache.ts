@@ -28,13 +28,20 @@ export class RpcShmCache {
     this.#rpc = rpc;
   }
 
+  /** The buffer that is there already, if it has at least `size` bytes, which are not 0. */
+  find(thread: ThreadCtx, user: ShmCacheUser, type: number, size: number): Mobj | undefined {
+    const entry = thread.shmCache.get(user);
+    return size > 0 && entry?.type === type && size <= entry.size ? entry.mobj : undefined;
+  }
+
   /** A buffer of at least `size` bytes; undefined for 0 bytes or when there is none to be had. */
   *alloc(thread: ThreadCtx, user: ShmCacheUser, type: number, size: number): Co<Mobj | undefined> {
     if (size === 0) return undefined;
+    const known = this.find(thread, user, type, size);
+    if (known !== undefined) return known;
     // The normal world gives whole pages anyway.
     const bytes = roundUp(size, PAGE_SIZE);
     const entry = thread.shmCache.get(user);
-    if (entry?.type === type && bytes <= entry.size) return entry.mobj;
     if (entry !== undefined) yield* this.#drop(thread, user, entry);
     const mobj = yield* this.#rpc.allocPayload(thread, bytes, type);
     if (mobj !== undefined) thread.shmCache.set(user, { type, mobj, size: bytes });

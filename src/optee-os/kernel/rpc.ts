@@ -32,7 +32,8 @@ import {
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import { PAGE_SIZE, pa, pageOffset } from '../../machine/address.ts';
-import type { Co } from '../../sched/task.ts';
+import { PARK, endOf } from '../../sched/task.ts';
+import type { Co, MaybeCo } from '../../sched/task.ts';
 import { MobjNsecShm } from '../mm/mobj.ts';
 import type { Mobj } from '../mm/mobj.ts';
 import { mobjFromNoncontig } from '../mm/msg-param.ts';
@@ -74,9 +75,22 @@ export class Rpc {
    * get_rpc_arg(): a cleared message for `cmd`, whose parameters the caller fills in next.
    * @param numParams at most THREAD_RPC_MAX_NUM_PARAMS
    */
-  *begin(thread: ThreadCtx, cmd: number, numParams: number): Co<number> {
-    if (!thread.rpcArg.placed && !(yield* this.#allocArg(thread))) return TEE_ERROR_OUT_OF_MEMORY;
-    const { view, at } = thread.rpcArg;
+  begin(thread: ThreadCtx, cmd: number, numParams: number): MaybeCo<number> {
+    if (!thread.rpcArg.placed) return this.#beginFirst(thread, cmd, numParams);
+    this.beginNext(thread, cmd, numParams);
+    return TEE_SUCCESS;
+  }
+
+  *#beginFirst(thread: ThreadCtx, cmd: number, numParams: number): Co<number> {
+    if (!(yield* this.#allocArg(thread))) return TEE_ERROR_OUT_OF_MEMORY;
+    this.beginNext(thread, cmd, numParams);
+    return TEE_SUCCESS;
+  }
+
+  /** `begin` for a thread that has its message, as whoever has a payload does. */
+  beginNext(thread: ThreadCtx, cmd: number, numParams: number): void {
+    const { view, at, placed } = thread.rpcArg;
+    if (!placed) throw new Error(`thread ${thread.threadId} has no RPC message`);
     const end = at + opteeMsgArgSize(numParams);
     // Words of eight bytes: for so few of them a view to fill costs more.
     for (let word = at; word < end; word += 8) view.setFloat64(word, 0);
@@ -84,14 +98,15 @@ export class Rpc {
     OpteeMsgArg.numParams.set(view, at, numParams);
     // In case the normal world does not answer.
     OpteeMsgArg.ret.set(view, at, TEE_ERROR_GENERIC);
-    return TEE_SUCCESS;
   }
 
   /** Sends what `begin` prepared. @returns the normal world's result, which is read once */
   *send(thread: ThreadCtx): Co<number> {
     const { rpcArg, rpcMobj } = thread;
     rpcArg.flush();
-    yield* thread.rpc(OPTEE_SMC_RETURN_RPC_CMD, rpcMobj?.cookieHi ?? 0, rpcMobj?.cookieLo ?? 0);
+    const [hi, lo] = [rpcMobj?.cookieHi ?? 0, rpcMobj?.cookieLo ?? 0];
+    thread.leaveForRpc(OPTEE_SMC_RETURN_RPC_CMD, hi, lo);
+    yield PARK;
     rpcArg.fetch();
     if (this.#nexus.sched.searching) yield* this.#nexus.sched.point();
     return OpteeMsgArg.ret.get(rpcArg.view, rpcArg.at);
@@ -99,7 +114,7 @@ export class Rpc {
 
   /** thread_rpc_cmd() with one value parameter, its most frequent form. */
   *value(thread: ThreadCtx, cmd: number, a: number, b = 0, c = 0): Co<number> {
-    const res = yield* this.begin(thread, cmd, 1);
+    const res = yield* endOf(this.begin(thread, cmd, 1));
     if (res !== TEE_SUCCESS) return res;
     setValue(thread, 0, RPC_IN, a, b, c);
     return yield* this.send(thread);
@@ -110,7 +125,7 @@ export class Rpc {
    * @param type OPTEE_RPC_SHM_TYPE_*
    */
   *allocPayload(thread: ThreadCtx, size: number, type: number): Co<Mobj | undefined> {
-    const begun = yield* this.begin(thread, OPTEE_RPC_CMD_SHM_ALLOC, 1);
+    const begun = yield* endOf(this.begin(thread, OPTEE_RPC_CMD_SHM_ALLOC, 1));
     if (begun !== TEE_SUCCESS) return undefined;
     setValue(thread, 0, RPC_IN, type, size, PAYLOAD_ALIGNMENT);
     yield* this.send(thread);
@@ -135,7 +150,8 @@ export class Rpc {
 
   /** thread_rpc_alloc_arg() */
   *#allocArg(thread: ThreadCtx): Co<boolean> {
-    yield* thread.rpc(OPTEE_SMC_RETURN_RPC_ALLOC, RPC_ARG_SIZE, 0);
+    thread.leaveForRpc(OPTEE_SMC_RETURN_RPC_ALLOC, RPC_ARG_SIZE, 0);
+    yield PARK;
     const { back } = thread;
     const base = back[0]! * TWO_32 + back[1]!;
     const cookieHi = back[2]!;
@@ -153,7 +169,8 @@ export class Rpc {
 
   *#freeArg(thread: ThreadCtx, cookieLo: number, cookieHi: number): Co<void> {
     if (cookieLo === 0 && cookieHi === 0) return;
-    yield* thread.rpc(OPTEE_SMC_RETURN_RPC_FREE, cookieHi, cookieLo);
+    thread.leaveForRpc(OPTEE_SMC_RETURN_RPC_FREE, cookieHi, cookieLo);
+    yield PARK;
   }
 
   /** rpc_shm_mobj_alloc(): reserved shared memory, or one page of any. */
@@ -195,7 +212,7 @@ export class Rpc {
   }
 
   *#free(thread: ThreadCtx, type: number, lo: number, hi: number, mobj?: Mobj): Co<void> {
-    const begun = yield* this.begin(thread, OPTEE_RPC_CMD_SHM_FREE, 1);
+    const begun = yield* endOf(this.begin(thread, OPTEE_RPC_CMD_SHM_FREE, 1));
     mobj?.put();
     if (begun !== TEE_SUCCESS) return;
     setValue(thread, 0, RPC_IN, type, 0, 0);

@@ -10,6 +10,7 @@ import {
 } from '../../abi/optee-rpc.ts';
 import { TEE_ERROR_BAD_PARAMETERS, TEE_ERROR_OUT_OF_MEMORY, TEE_SUCCESS } from '../../abi/gp.ts';
 import { UUID_LEN, setUuidOctets } from '../../abi/uuid.ts';
+import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import type { Guest } from '../guest.ts';
 import type { Mobj } from '../mm/mobj.ts';
@@ -58,7 +59,7 @@ function* exchange(
   const { port } = guest.nexus;
   if (mobj !== undefined && !mobj.covers(0, data.length)) return TEE_ERROR_BAD_PARAMETERS;
   mobj?.write(port, 0, data);
-  const begun = yield* guest.rpc.begin(thread, OPTEE_RPC_CMD_SUPP_PLUGIN, 4);
+  const begun = yield* endOf(guest.rpc.begin(thread, OPTEE_RPC_CMD_SUPP_PLUGIN, 4));
   if (begun !== TEE_SUCCESS) return begun;
   const words = uuidWords(uuid);
   setValue(thread, 0, RPC_IN, OPTEE_RPC_SUPP_PLUGIN_INVOKE, words[0]!, words[1]!);

@@ -12,6 +12,7 @@ import {
   TEE_ERROR_TIME_NOT_SET,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
+import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import type { TaTime } from '../../ta/runtime.ts';
 import type { Nexus } from '../nexus.ts';
@@ -74,7 +75,7 @@ export class TeeTime {
 
   /** tee_time_get_ree_time() */
   *ree(thread: ThreadCtx, out: TaTime): Co<number> {
-    let res = yield* this.#rpc.begin(thread, OPTEE_RPC_CMD_GET_TIME, 1);
+    let res = yield* endOf(this.#rpc.begin(thread, OPTEE_RPC_CMD_GET_TIME, 1));
     if (res !== TEE_SUCCESS) return res;
     setValue(thread, 0, RPC_OUT, 0, 0, 0);
     res = yield* this.#rpc.send(thread);

@@ -85,13 +85,12 @@ export class ThreadCtx implements LogSite {
     yield PARK;
   }
 
-  /** thread_rpc(): what comes back stands in `back`. */
-  *rpc(a0: number, a1: number, a2: number): Co<void> {
+  /** thread_rpc(), before the PARK that the caller yields: what comes back stands in `back`. */
+  leaveForRpc(a0: number, a1: number, a2: number): void {
     this.out[0] = a0;
     this.out[1] = a1;
     this.out[2] = a2;
     this.leaving = 'rpc';
-    yield PARK;
   }
 
   /** The session that entered the current one; undefined for a call from the normal world. */

@@ -37,6 +37,7 @@ import {
   TEE_PARAM_TYPE_VALUE_OUTPUT,
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
+import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import type { Guest } from '../guest.ts';
 import type { PseudoTa, PtaCall, PtaParam } from '../kernel/pseudo-ta.ts';
@@ -224,7 +225,7 @@ export class SocketPta implements PseudoTa {
     instance: number,
     handle = 0,
   ): Co<number> {
-    const begun = yield* this.#guest.rpc.begin(thread, OPTEE_RPC_CMD_SOCKET, numParams);
+    const begun = yield* endOf(this.#guest.rpc.begin(thread, OPTEE_RPC_CMD_SOCKET, numParams));
     if (begun === TEE_SUCCESS) setValue(thread, 0, RPC_IN, command, instance, handle);
     return begun;
   }

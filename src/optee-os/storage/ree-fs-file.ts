@@ -71,8 +71,8 @@ class ReeHtreeStorage implements FsHtreeStorage {
     return this.refuse(TEE_ERROR_CORRUPT_OBJECT, text);
   }
 
-  *write(type: TeeFsHtreeType, index: number, version: number, data: Uint8Array): Co<number> {
-    return yield* this.#core.rpc.write(this.#fd, reeFsOffset(type, index, version), data);
+  write(type: TeeFsHtreeType, index: number, version: number, data: Uint8Array): Co<number> {
+    return this.#core.rpc.write(this.#fd, reeFsOffset(type, index, version), data);
   }
 
   refuse(code: number, text: string): number {

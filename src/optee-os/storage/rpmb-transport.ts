@@ -22,6 +22,7 @@ import {
   RPMB_CID_SIZE,
 } from '../../abi/optee-rpc.ts';
 import { PAGE_SIZE, roundUp } from '../../machine/address.ts';
+import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import { RPC_IN, RPC_OUT, setMemref, setValue, valueA, valueB, valueC } from '../kernel/rpc.ts';
 import type { Rpc } from '../kernel/rpc.ts';
@@ -103,7 +104,7 @@ export class RpmbRpc implements RpmbTransport {
     mobj.write(port, 0, request);
     if (preset) mobj.write(port, at, response);
     const cmd = route.legacy ? OPTEE_RPC_CMD_RPMB : OPTEE_RPC_CMD_RPMB_FRAMES;
-    let res = yield* this.#rpc.begin(thread, cmd, 2);
+    let res = yield* endOf(this.#rpc.begin(thread, cmd, 2));
     if (res !== TEE_SUCCESS) return res;
     setMemref(thread, 0, RPC_IN, mobj, 0, request.length);
     setMemref(thread, 1, RPC_OUT, mobj, at, response.length);
@@ -113,7 +114,7 @@ export class RpmbRpc implements RpmbTransport {
   }
 
   *probeReset(thread: ThreadCtx, out: { shmType: number }): Co<number> {
-    let res = yield* this.#rpc.begin(thread, OPTEE_RPC_CMD_RPMB_PROBE_RESET, 1);
+    let res = yield* endOf(this.#rpc.begin(thread, OPTEE_RPC_CMD_RPMB_PROBE_RESET, 1));
     if (res !== TEE_SUCCESS) return res;
     setValue(thread, 0, RPC_OUT, 0, 0, 0);
     res = yield* this.#rpc.send(thread);
@@ -131,7 +132,7 @@ export class RpmbRpc implements RpmbTransport {
     if (mobj === undefined) return TEE_ERROR_OUT_OF_MEMORY;
     let res: number;
     do {
-      res = yield* this.#rpc.begin(thread, OPTEE_RPC_CMD_RPMB_PROBE_NEXT, 2);
+      res = yield* endOf(this.#rpc.begin(thread, OPTEE_RPC_CMD_RPMB_PROBE_NEXT, 2));
       if (res !== TEE_SUCCESS) return res;
       setValue(thread, 0, RPC_OUT, 0, 0, 0);
       setMemref(thread, 1, RPC_OUT, mobj, 0, RPMB_CID_SIZE);

@@ -22,6 +22,7 @@ import {
 } from '../../abi/optee-rpc.ts';
 import { TADB_MAX_BUFFER_SIZE, TADB_TAG_SIZE, TadbEntry } from '../../abi/tee-fs.ts';
 import type { HostAead } from '../../host/crypto.ts';
+import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import type { Rpc } from '../kernel/rpc.ts';
 import { RPC_IN, RPC_OUT, setMemref, setValue } from '../kernel/rpc.ts';
@@ -431,7 +432,7 @@ export class TadbTaRead {
     const type = OPTEE_RPC_SHM_TYPE_APPL;
     const mobj = yield* rpc.allocPayload(thread, size, type);
     if (mobj === undefined) return TEE_ERROR_OUT_OF_MEMORY;
-    let res = yield* rpc.begin(thread, OPTEE_RPC_CMD_FS, 2);
+    let res = yield* endOf(rpc.begin(thread, OPTEE_RPC_CMD_FS, 2));
     if (res === TEE_SUCCESS) {
       setValue(thread, 0, RPC_IN, OPTEE_RPC_FS_READ, this.#file.fd >>> 0, 0);
       setMemref(thread, 1, RPC_OUT, mobj, 0, size);

@@ -67,54 +67,58 @@ export class TeeFsRpc implements FsRpc {
 
   /** operation_open_dfh() */
   *open(cmd: number, name: string, out: { fd: number }): Co<number> {
-    const mobj = yield* this.#named(name);
+    const mobj = this.#known(TEE_FS_NAME_MAX) ?? (yield* this.#buffer(TEE_FS_NAME_MAX));
     if (mobj === undefined) return TEE_ERROR_OUT_OF_MEMORY;
-    const res = yield* this.#begin(3, cmd, 0, 0, mobj, RPC_IN, TEE_FS_NAME_MAX);
-    if (res !== TEE_SUCCESS) return res;
+    this.#fillName(mobj, name);
+    this.#begin(3, cmd, 0, 0, mobj, RPC_IN, TEE_FS_NAME_MAX);
     setValue(this.#thread, 2, RPC_OUT, 0, 0, 0);
-    const answer = yield* this.#send(cmd, () => name);
+    const res = yield* this.#rpc.send(this.#thread);
     // An int: what is above is lost.
-    if (answer === TEE_SUCCESS) out.fd = valueA(this.#thread, 2) | 0;
-    return answer;
+    if (res === TEE_SUCCESS) out.fd = valueA(this.#thread, 2) | 0;
+    else this.#failed(res, cmd, name);
+    return res;
   }
 
-  *close(fd: number): Co<number> {
-    return yield* this.#simple(OPTEE_RPC_FS_CLOSE, fd, 0);
+  close(fd: number): Co<number> {
+    return this.#simple(OPTEE_RPC_FS_CLOSE, fd, 0);
   }
 
-  *truncate(fd: number, length: number): Co<number> {
-    return yield* this.#simple(OPTEE_RPC_FS_TRUNCATE, fd, length);
+  truncate(fd: number, length: number): Co<number> {
+    return this.#simple(OPTEE_RPC_FS_TRUNCATE, fd, length);
   }
 
   *read(fd: number, offset: number, out: Uint8Array, count: { size: number }): Co<number> {
-    const mobj = yield* this.#buffer(out.length);
+    const mobj = this.#known(out.length) ?? (yield* this.#buffer(out.length));
     if (mobj === undefined) return TEE_ERROR_OUT_OF_MEMORY;
     const cmd = OPTEE_RPC_FS_READ;
-    let res = yield* this.#begin(2, cmd, fd, offset, mobj, RPC_OUT, out.length);
-    if (res !== TEE_SUCCESS) return res;
-    res = yield* this.#send(cmd, () => `${out.length} bytes at ${offset}`);
-    if (res !== TEE_SUCCESS) return res;
+    this.#begin(2, cmd, fd, offset, mobj, RPC_OUT, out.length);
+    const res = yield* this.#rpc.send(this.#thread);
+    if (res !== TEE_SUCCESS) return this.#failed(res, cmd, `${out.length} bytes at ${offset}`);
     count.size = memrefSize(this.#thread, 1);
     out.set(this.#map(mobj, out.length, 'read').bytes);
     return TEE_SUCCESS;
   }
 
   *write(fd: number, offset: number, data: Uint8Array): Co<number> {
-    const mobj = yield* this.#buffer(data.length);
+    const mobj = this.#known(data.length) ?? (yield* this.#buffer(data.length));
     if (mobj === undefined) return TEE_ERROR_OUT_OF_MEMORY;
     this.#fill(mobj, data);
     const cmd = OPTEE_RPC_FS_WRITE;
-    const res = yield* this.#begin(2, cmd, fd, offset, mobj, RPC_IN, data.length);
-    if (res !== TEE_SUCCESS) return res;
-    return yield* this.#send(cmd, () => `${data.length} bytes at ${offset}`);
+    this.#begin(2, cmd, fd, offset, mobj, RPC_IN, data.length);
+    const res = yield* this.#rpc.send(this.#thread);
+    if (res !== TEE_SUCCESS) this.#failed(res, cmd, `${data.length} bytes at ${offset}`);
+    return res;
   }
 
   *remove(name: string): Co<number> {
-    const mobj = yield* this.#named(name);
+    const mobj = this.#known(TEE_FS_NAME_MAX) ?? (yield* this.#buffer(TEE_FS_NAME_MAX));
     if (mobj === undefined) return TEE_ERROR_OUT_OF_MEMORY;
+    this.#fillName(mobj, name);
     const cmd = OPTEE_RPC_FS_REMOVE;
-    const res = yield* this.#begin(2, cmd, 0, 0, mobj, RPC_IN, TEE_FS_NAME_MAX);
-    return res === TEE_SUCCESS ? yield* this.#send(cmd, () => name) : res;
+    this.#begin(2, cmd, 0, 0, mobj, RPC_IN, TEE_FS_NAME_MAX);
+    const res = yield* this.#rpc.send(this.#thread);
+    if (res !== TEE_SUCCESS) this.#failed(res, cmd, name);
+    return res;
   }
 
   // --- messages
@@ -124,13 +128,16 @@ export class TeeFsRpc implements FsRpc {
   }
 
   *#simple(cmd: number, fd: number, c: number): Co<number> {
-    const res = yield* this.#rpc.begin(this.#thread, OPTEE_RPC_CMD_FS, 1);
+    const begun = this.#rpc.begin(this.#thread, OPTEE_RPC_CMD_FS, 1);
+    let res = typeof begun === 'number' ? begun : yield* begun;
     if (res !== TEE_SUCCESS) return res;
     setValue(this.#thread, 0, RPC_IN, cmd, sizeT(fd), c);
-    return yield* this.#send(cmd, () => `file descriptor ${fd}`);
+    res = yield* this.#rpc.send(this.#thread);
+    if (res !== TEE_SUCCESS) this.#failed(res, cmd, `file descriptor ${fd}`);
+    return res;
   }
 
-  *#begin(
+  #begin(
     params: number,
     cmd: number,
     fd: number,
@@ -138,38 +145,36 @@ export class TeeFsRpc implements FsRpc {
     mobj: Mobj,
     direction: typeof RPC_IN | typeof RPC_OUT,
     size: number,
-  ): Co<number> {
-    const res = yield* this.#rpc.begin(this.#thread, OPTEE_RPC_CMD_FS, params);
-    if (res !== TEE_SUCCESS) return res;
+  ): void {
+    this.#rpc.beginNext(this.#thread, OPTEE_RPC_CMD_FS, params);
     setValue(this.#thread, 0, RPC_IN, cmd, sizeT(fd), offset);
     setMemref(this.#thread, 1, direction, mobj, 0, size);
-    return TEE_SUCCESS;
   }
 
-  *#send(cmd: number, what: () => string): Co<number> {
-    const res = yield* this.#rpc.send(this.#thread);
-    if (res !== TEE_SUCCESS && res !== TEE_ERROR_ITEM_NOT_FOUND) {
-      this.#nexus.trace.cause('secure', {
-        layer: 'optee-os',
-        code: codeName(TEE_ERROR, res),
-        text: `the normal world failed at ${what()}`,
-        object: codeName(OPTEE_RPC_FS, cmd),
-      });
-    }
+  /** Tells what the normal world did not do. @returns `res` */
+  #failed(res: number, cmd: number, what: string): number {
+    if (res === TEE_ERROR_ITEM_NOT_FOUND) return res;
+    this.#nexus.trace.cause('secure', {
+      layer: 'optee-os',
+      code: codeName(TEE_ERROR, res),
+      text: `the normal world failed at ${what}`,
+      object: codeName(OPTEE_RPC_FS, cmd),
+    });
     return res;
   }
 
   // --- the shared buffer
+  #known(size: number): Mobj | undefined {
+    return this.#cache.find(this.#thread, 'fs', OPTEE_RPC_SHM_TYPE_APPL, size);
+  }
+
   #buffer(size: number): Co<Mobj | undefined> {
     return this.#cache.alloc(this.#thread, 'fs', OPTEE_RPC_SHM_TYPE_APPL, size);
   }
 
   /** create_filename(): "/dirf.db" or "/<number>", and a NUL. What was there before stays behind it. */
-  *#named(name: string): Co<Mobj | undefined> {
-    const mobj = yield* this.#buffer(TEE_FS_NAME_MAX);
-    if (mobj === undefined) return undefined;
+  #fillName(mobj: Mobj, name: string): void {
     this.#fill(mobj, utf8.encode(`${this.#directory}${name}\0`));
-    return mobj;
   }
 
   #fill(mobj: Mobj, data: Uint8Array): void {

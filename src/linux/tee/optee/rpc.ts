@@ -24,11 +24,11 @@ import { NO_RPC_ARG } from './smc-call.ts';
 import type { SmcCall } from './smc-call.ts';
 import type { OpteeSmc } from './smc.ts';
 
-type RpcFunc = (smc: OpteeSmc, ctx: TeeContext, call: SmcCall) => Co<void>;
+type RpcFunc = (smc: OpteeSmc, ctx: TeeContext, call: SmcCall) => Co<void> | undefined;
 
 const TWO_32 = 0x1_0000_0000;
 
-const RPC_FUNCS: ReadonlyMap<number, RpcFunc> = new Map([
+const RPC_FUNCS: ReadonlyMap<number, RpcFunc> = new Map<number, RpcFunc>([
   [OPTEE_SMC_RPC_FUNC_ALLOC, rpcAlloc],
   [OPTEE_SMC_RPC_FUNC_FREE, rpcFree],
   [OPTEE_SMC_RPC_FUNC_FOREIGN_INTR, rpcForeignIntr],
@@ -42,8 +42,10 @@ export function* handleRpc(smc: OpteeSmc, ctx: TeeContext, call: SmcCall): Co<vo
   if (sched.searching) yield* sched.point();
   const func = OPTEE_SMC_RETURN_GET_RPC_FUNC(param[0]!);
   const handle = RPC_FUNCS.get(func);
-  if (handle !== undefined) yield* handle(smc, ctx, call);
-  else smc.optee.printk(`Unknown RPC func 0x${func.toString(16)}`, 'warning');
+  const running = handle?.(smc, ctx, call);
+  if (running !== undefined) yield* running;
+  else if (handle === undefined)
+    smc.optee.printk(`Unknown RPC func 0x${func.toString(16)}`, 'warning');
   param[0] = OPTEE_SMC_CALL_RETURN_FROM_RPC;
 }
 
@@ -71,15 +73,18 @@ function* rpcForeignIntr(): Co<void> {
   yield POINT;
 }
 
-function* rpcCmd(smc: OpteeSmc, ctx: TeeContext, call: SmcCall): Co<void> {
-  const { trace } = smc.optee.kernel;
+function rpcCmd(smc: OpteeSmc, ctx: TeeContext, call: SmcCall): Co<void> | undefined {
   const msg = locate(smc, ctx, call);
-  if (msg === undefined) return;
+  if (msg === undefined) return undefined;
+  return smc.optee.kernel.trace.worlds ? tracedCmd(smc, msg, call.param[3]!) : handleRpcCmd(msg);
+}
+
+function* tracedCmd(smc: OpteeSmc, msg: RpcMessage, thread: number): Co<void> {
+  const { trace } = smc.optee.kernel;
   const { cmd } = msg;
-  const thread = call.param[3]!;
-  if (trace.worlds) trace.emit('linux', 'rpc.begin', { cmd, thread });
+  trace.emit('linux', 'rpc.begin', { cmd, thread });
   yield* handleRpcCmd(msg);
-  if (trace.worlds) trace.emit('linux', 'rpc.end', { cmd, thread, ret: msg.ret });
+  trace.emit('linux', 'rpc.end', { cmd, thread, ret: msg.ret });
 }
 
 /**

@@ -11,7 +11,7 @@ import type { TeeContext } from '../tee-context.ts';
 import type { OpteeSwitches } from './switches.ts';
 import { makeBox, openClient, openSupplicant } from './testing/box.ts';
 import type { BoxOptions, OpteeBox, Running } from './testing/box.ts';
-import { invoke, open, recv } from './testing/clients.ts';
+import { invoke, open, recv, sendParams } from './testing/clients.ts';
 import type { Answer } from './testing/clients.ts';
 import { FIXED, LINUX_6_1, LINUX_7_3 } from './testing/profiles.ts';
 
@@ -58,10 +58,10 @@ function* supplicantThread(ctx: TeeContext, guess: (id: number) => number): Co<v
     const meta = params[0]!;
     const id = meta.aLo;
     meta.aLo = guess(id);
-    const rc = yield* ctx.ops.suppSend!(ctx, 0, params.slice(0, count));
+    const rc = yield* sendParams(ctx, 0, params.slice(0, count));
     if (meta.aLo === id || rc !== -ENOENT) continue;
     meta.aLo = id;
-    yield* ctx.ops.suppSend!(ctx, 0, params.slice(0, count));
+    yield* sendParams(ctx, 0, params.slice(0, count));
   }
 }
 

@@ -77,7 +77,8 @@ export class SmcAbi implements OpteeOps {
         yield* handleRpc(this.#smc, ctx, call);
       }
       call.load();
-      yield* conduit.call(regs);
+      const rest = conduit.begin(regs);
+      if (rest !== undefined) yield* rest;
     }
     call.freePagesList(kernel);
     if (!callQueue.tryWaitFinal(waiter)) yield* callQueue.waitFinal(waiter);

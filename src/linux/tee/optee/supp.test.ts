@@ -13,7 +13,7 @@ import type { TeeParam } from '../tee-drv.ts';
 import type { TeeShm } from '../tee-shm.ts';
 import { makeBox, openClient, openSupplicant } from './testing/box.ts';
 import type { BoxOptions, OpteeBox, Running } from './testing/box.ts';
-import { param, recv, send, serve } from './testing/clients.ts';
+import { param, recv, send, sendParams, serve } from './testing/clients.ts';
 import { FIXED } from './testing/profiles.ts';
 
 const META_VALUE = tee.TEE_IOCTL_PARAM_ATTR_TYPE_VALUE_INOUT | tee.TEE_IOCTL_PARAM_ATTR_META;
@@ -116,10 +116,9 @@ describe('a supplicant that works asynchronously', () => {
     const { box, supplicant, ask } = makePair();
     const asker = ask(1, inout(1), inout(2));
     const request = box.run(recv(supplicant));
-    const { suppSend } = supplicant.ops;
-    assert.equal(box.run(suppSend!(supplicant, 0, [])), -EINVAL);
-    assert.equal(box.run(suppSend!(supplicant, 0, request.params.slice(0, 2))), -EINVAL);
-    assert.equal(box.run(suppSend!(supplicant, 0, request.params.slice(0, 4))), -EINVAL);
+    assert.equal(box.run(sendParams(supplicant, 0, [])), -EINVAL);
+    assert.equal(box.run(sendParams(supplicant, 0, request.params.slice(0, 2))), -EINVAL);
+    assert.equal(box.run(sendParams(supplicant, 0, request.params.slice(0, 4))), -EINVAL);
     assert.equal(asker.site, REQ_SITE, 'the request stays');
     assert.equal(box.run(send(supplicant, request)), 0);
   });
@@ -399,7 +398,7 @@ describe('quirk: SUPPL_SEND for a request that was never received', () => {
     const pair = makePair();
     const asker = pair.ask(2, inout(2));
     const answer = [param({ attr: META_VALUE, a: 1 }), inout(2)];
-    pair.box.spawn('supplicant', pair.supplicant.ops.suppSend!(pair.supplicant, 0, answer));
+    pair.box.spawn('supplicant', sendParams(pair.supplicant, 0, answer));
     pair.box.settle();
     assert.equal(asker.result, 0);
   });

@@ -16,7 +16,7 @@ import {
 import { Mutex } from '../../../sched/mutex.ts';
 import type { LockClass } from '../../../sched/mutex.ts';
 import type { Scheduler } from '../../../sched/scheduler.ts';
-import type { Co } from '../../../sched/task.ts';
+import type { Co, MaybeCo } from '../../../sched/task.ts';
 import { Completion } from '../../../sched/wait.ts';
 import { Idr } from '../../lib/idr.ts';
 import type { TeeContext } from '../tee-context.ts';
@@ -152,8 +152,19 @@ export class Supp {
    * value in asynchronous work, or with another number of parameters than the request has (which
    * stays); -ENOENT for an unknown id; -EBADF when whoever asked was killed (the id is free then).
    */
-  *send(ret: number, params: readonly TeeParam[]): Co<number> {
-    if (!this.mutex.tryLock()) yield* this.mutex.lock();
+  send(ret: number, params: readonly TeeParam[]): MaybeCo<number> {
+    return this.mutex.tryLock() ? this.#sendLocked(ret, params) : this.#sendLater(ret, params);
+  }
+
+  *#sendLater(ret: number, params: readonly TeeParam[]): Co<number> {
+    yield* this.mutex.lock();
+    const rc = this.#sendLocked(ret, params);
+    if (rc === 0 && this.#sched.searching) yield* this.#sched.point();
+    return rc;
+  }
+
+  /** Unlocks. */
+  #sendLocked(ret: number, params: readonly TeeParam[]): number {
     const synchronous = this.#reqId !== NO_REQUEST;
     const req = this.#popReqLocked(params, synchronous);
     if (typeof req === 'number') {
@@ -168,7 +179,6 @@ export class Supp {
     if (trace.worlds) trace.emit('linux', 'supp.send', { request: req.id, ret });
     req.c.complete();
     this.mutex.unlock();
-    if (this.#sched.searching) yield* this.#sched.point();
     return 0;
   }
 

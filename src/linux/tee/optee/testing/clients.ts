@@ -85,8 +85,13 @@ export function* recv(ctx: TeeContext, slots = 5, asynchronous = true): Co<Recei
 }
 
 /** SUPPL_SEND of what was received. */
-export function* send(ctx: TeeContext, request: Received, ret = 0): Co<number> {
-  return yield* ctx.ops.suppSend!(ctx, ret, request.params.slice(0, request.count));
+export function send(ctx: TeeContext, request: Received, ret = 0): Co<number> {
+  return sendParams(ctx, ret, request.params.slice(0, request.count));
+}
+
+/** SUPPL_SEND of anything. */
+export function* sendParams(ctx: TeeContext, ret: number, params: readonly TeeParam[]): Co<number> {
+  return yield* endOf(ctx.ops.suppSend!(ctx, ret, params));
 }
 
 /** A supplicant that answers everything. */
