@@ -8,8 +8,11 @@ import type { HostPublicKey } from './public-key.ts';
 export interface HostDigest {
   update(data: Uint8Array): void;
   copy(): HostDigest;
-  /** Ends the digest; only a start comes next. */
-  final(): Uint8Array;
+  /**
+   * Ends the digest, after which only a start comes.
+   * @returns it, or as much as there is room for in `out`.
+   */
+  final(out?: Uint8Array): Uint8Array;
   /** Begins anew. */
   start(): void;
 }
@@ -45,8 +48,8 @@ export interface HostAead {
   aad(data: Uint8Array): void;
   /** Turns data into as many bytes: in `out`, which may be where they lie, or in memory of their own. */
   update(data: Uint8Array, out?: Uint8Array): Uint8Array;
-  /** Ends an encryption. @returns the tag, of the length given at the start. */
-  tag(): Uint8Array;
+  /** Ends an encryption. @returns the tag, of the length given at the start, in `out` if that is given. */
+  tag(out?: Uint8Array): Uint8Array;
   /** Ends a decryption. @returns whether `tag` is the one of what was decrypted. */
   verify(tag: Uint8Array): boolean;
   /** A cipher that goes on where this one is; undefined beyond what the host keeps. */

@@ -7,6 +7,7 @@
  */
 import type { CipherGCM, DecipherGCM } from 'node:crypto';
 import { AEAD_FORK_LIMIT } from '../crypto.ts';
+import { placed } from './crypto-digest.ts';
 import type { HostAead, HostCipher, HostCipherName, HostKeyOrBytes } from '../crypto.ts';
 import { Pieces } from './pieces.ts';
 
@@ -151,11 +152,11 @@ export class NodeGcm implements HostAead {
     return out;
   }
 
-  tag(): Uint8Array {
+  tag(out?: Uint8Array): Uint8Array {
     if (!('getAuthTag' in this.#cipher)) throw new Error('a decryption makes no tag');
     this.#cipher.final();
     this.#forget();
-    return this.#cipher.getAuthTag();
+    return placed(this.#cipher.getAuthTag(), out);
   }
 
   verify(tag: Uint8Array): boolean {

@@ -7,6 +7,13 @@ import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import type { HostDigest, HostXof } from '../crypto.ts';
 
+/** What was made, or as much of it as there is room for in `out`. */
+export function placed(made: Uint8Array, out: Uint8Array | undefined): Uint8Array {
+  if (out === undefined) return made;
+  out.set(made.subarray(0, out.length));
+  return out;
+}
+
 export class NodeDigest implements HostDigest {
   readonly #name: string;
   #hash: Hash;
@@ -20,8 +27,8 @@ export class NodeDigest implements HostDigest {
   copy(): HostDigest {
     return new NodeDigest(this.#name, this.#hash.copy());
   }
-  final(): Uint8Array {
-    return this.#hash.digest();
+  final(out?: Uint8Array): Uint8Array {
+    return placed(this.#hash.digest(), out);
   }
   start(): void {
     this.#hash = createHash(this.#name);

@@ -206,7 +206,9 @@ type Piece = (
 const readPiece: Piece = (file, thread, at, length, position) => {
   const bytes = thread.kernelBuffer(length);
   const got = file.ops.read!(file, thread, bytes, position);
-  return typeof got === 'number' ? copyOut(thread, at, bytes, got) : readSlowly(thread, at, bytes, got);
+  return typeof got === 'number'
+    ? copyOut(thread, at, bytes, got)
+    : readSlowly(thread, at, bytes, got);
 };
 
 function* readSlowly(thread: Thread, at: Va, bytes: Uint8Array, reading: Co<number>): Co<number> {

@@ -32,7 +32,7 @@ export class Digest implements DigestContext {
   }
 
   final(out: Uint8Array): void {
-    out.set(this.#open().final().subarray(0, out.length));
+    this.#open().final(out);
     this.#isUnderWay = false;
   }
 

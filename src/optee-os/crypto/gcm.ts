@@ -86,7 +86,7 @@ export class AesGcm implements AuthencContext {
     const aead = this.#underWay;
     const result = this.updatePayload(source, out);
     if (result !== TEE_SUCCESS || aead === undefined) return result;
-    tag.set(aead.tag());
+    aead.tag(tag);
     tagSize.size = length;
     this.#isUnderWay = false;
     return TEE_SUCCESS;

@@ -63,7 +63,7 @@ export class Hmac implements MacContext {
     const { inner, outer } = this.#message;
     this.#message = undefined;
     outer.update(inner.final());
-    out.set(outer.final().subarray(0, out.length));
+    outer.final(out);
     return TEE_SUCCESS;
   }
 

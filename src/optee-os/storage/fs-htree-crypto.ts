@@ -117,7 +117,7 @@ export function htreeEncrypt(
 ): void {
   const aead = seal.crypto.start(seal, true, iv, head);
   aead.update(plain, out);
-  tag.set(aead.tag());
+  aead.tag(tag);
 }
 
 /** In place. False, and zeros, when the tag is not that of what was encrypted. */

@@ -357,7 +357,7 @@ export class TadbTaWrite {
 
   /** tee_tadb_ta_close_and_commit() @returns a TEE_Result */
   *closeAndCommit(thread: ThreadCtx): Co<number> {
-    this.#entry.tag.set(this.#aead.tag());
+    this.#aead.tag(this.#entry.tag);
     yield* this.#file.files.close(this.#file.fd);
     const out = { replaced: undefined as Entry | undefined };
     const res = yield* this.#db.commit(thread, this.#entry, out);

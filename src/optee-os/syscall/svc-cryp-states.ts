@@ -156,11 +156,12 @@ export class CrypStates extends CrypObjects {
     if (context.kind !== 'digest' && context.kind !== 'mac') return TEE_ERROR_BAD_PARAMETERS;
     const needed = context.size ?? size.size;
     const short = size.size < needed;
-    size.size = needed;
-    if (short) return TEE_ERROR_SHORT_BUFFER;
-    const result = hash(context, chunk);
-    if (result !== TEE_SUCCESS) return result;
-    return context.final(out.subarray(0, needed)) ?? TEE_SUCCESS;
+    let result = short ? TEE_ERROR_SHORT_BUFFER : hash(context, chunk);
+    if (result === TEE_SUCCESS) {
+      result = context.final(out.length === needed ? out : out.subarray(0, needed)) ?? TEE_SUCCESS;
+    }
+    if (result === TEE_SUCCESS || short) size.size = needed;
+    return result;
   }
 
   #startHash({ context, key1 }: CryptoState): number {

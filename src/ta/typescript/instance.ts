@@ -37,8 +37,8 @@ import type { TaDefinition, TaEntryPoints } from './define.ts';
  * does: a TA that awaits what it must not mostly does so at first. Of what fails the place is known.
  */
 const NOTED_WAITS = 32;
-/** Stands for the entries that have no command. */
-const NO_COMMAND = -1;
+/** Commands beyond so many share counts. */
+const COUNTED_COMMANDS = 256;
 
 export class TypeScriptInstance implements TaInstance, TeeRuntime {
   readonly head: TaHead;
@@ -65,7 +65,7 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   /** The last call that had to be waited for: where to look for a promise that never settles. */
   #lastWait: Error | undefined;
   /** By command: waits so far whose place was noted. */
-  readonly #waits = new Map<number, number>();
+  readonly #waits = new Uint8Array(COUNTED_COMMANDS);
 
   /* The entry that runs; fields, so that entering one makes no closure. */
   #running: TaEntry = 'TA_CreateEntryPoint';
@@ -189,9 +189,9 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
 
   /** Counts a wait; false when there have been many of this command. */
   #isNoted(): boolean {
-    const command = this.#running === 'TA_InvokeCommandEntryPoint' ? this.#command : NO_COMMAND;
-    const waits = this.#waits.get(command) ?? 0;
-    if (waits < NOTED_WAITS) this.#waits.set(command, waits + 1);
+    const command = this.#command % COUNTED_COMMANDS;
+    const waits = this.#waits[command]!;
+    if (waits < NOTED_WAITS) this.#waits[command] = waits + 1;
     return waits < NOTED_WAITS;
   }
 

@@ -42,10 +42,9 @@ export function* handleRpc(smc: OpteeSmc, ctx: TeeContext, call: SmcCall): Co<vo
   if (sched.searching) yield* sched.point();
   const func = OPTEE_SMC_RETURN_GET_RPC_FUNC(param[0]!);
   const handle = RPC_FUNCS.get(func);
+  if (handle === undefined) smc.optee.printk(`Unknown RPC func 0x${func.toString(16)}`, 'warning');
   const running = handle?.(smc, ctx, call);
   if (running !== undefined) yield* running;
-  else if (handle === undefined)
-    smc.optee.printk(`Unknown RPC func 0x${func.toString(16)}`, 'warning');
   param[0] = OPTEE_SMC_CALL_RETURN_FROM_RPC;
 }
 
