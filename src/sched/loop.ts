@@ -29,6 +29,15 @@ export interface Outside {
 const FOREIGN_TURNS = 8;
 const FOREIGN_MICROTASKS = 64;
 
+/** Until the outside gets its turn it holds this, not the box: searches make many in one turn. */
+interface Start {
+  loop: Loop | undefined;
+}
+
+function startLater(start: Start): void {
+  void Promise.resolve().then(() => start.loop?.drive());
+}
+
 export class Loop {
   readonly #sched: Driven;
   readonly #outside: Outside;
@@ -38,6 +47,8 @@ export class Loop {
   /** Something became ready while the loop was about to end. */
   #again = false;
   #wake: (() => void) | undefined;
+  /** A start that the outside has been asked for and has not made. */
+  #start: Start | undefined;
 
   constructor(sched: Driven, outside: Outside) {
     this.#sched = sched;
@@ -48,17 +59,22 @@ export class Loop {
   own(wake: () => void): void {
     this.#owned = true;
     this.#wake = wake;
+    if (this.#start !== undefined) this.#start.loop = undefined;
   }
 
   /** There is something to run. */
   kick(): void {
     this.#again = true;
     if (this.#driving !== undefined || this.#owned) this.#wake?.();
-    else void Promise.resolve().then(() => this.drive());
+    else if (this.#start === undefined) {
+      this.#start = { loop: this };
+      startLater(this.#start);
+    }
   }
 
   /** Resolves when nothing is left to do, also for those who come while it runs. */
   drive(): Promise<void> {
+    this.#start = undefined;
     if (this.#owned) return Promise.resolve();
     if (this.#driving !== undefined) return this.#driving;
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -4,6 +4,7 @@
  */
 import { PAGE_SIZE, va } from '../machine/address.ts';
 import type { Va } from '../machine/address.ts';
+import type { AddressSpace } from '../linux/mm/address-space.ts';
 import type { Program } from '../linux/process/program.ts';
 import type { Process } from '../linux/process/user-process.ts';
 
@@ -15,7 +16,8 @@ export class Frame {
   readonly bytes: Uint8Array;
   base = 0;
   readonly #process: Process;
-  /** `AddressSpace.changes` when `base` was right. */
+  /** Where `base` was right, and its `changes` then: exec gives a process another one. */
+  #mm: AddressSpace | undefined;
   #changes = -1;
 
   /** @param size a power of two up to a page, so that the frame lies within one. */
@@ -35,11 +37,13 @@ export class Frame {
    */
   refresh(): number {
     const { mm } = this.#process;
-    if (mm.changes === this.#changes) return this.base;
-    this.base = mm.load(this.at, this.size, 'write');
+    if (mm === this.#mm && mm.changes === this.#changes) return this.base;
+    const base = mm.load(this.at, this.size, 'write');
+    if (base < 0) throw new Error(`${this.#process.name}: its stack is not mapped`);
+    this.base = base;
+    this.#mm = mm;
     this.#changes = mm.changes;
-    if (this.base < 0) throw new Error(`${this.#process.name}: its stack is not mapped`);
-    return this.base;
+    return base;
   }
 
   /** The address of an offset into the frame. */

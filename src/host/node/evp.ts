@@ -102,7 +102,7 @@ export class Contexts {
     if (address === 0) throw new Error('OpenSSL has no memory for a context');
     const lease = { address, lent };
     lent.add(lease);
-    this.#forgotten.register(owner, lease);
+    this.#forgotten.register(owner, lease, lease);
     return lease;
   }
 
@@ -114,7 +114,10 @@ export class Contexts {
   }
 
   giveBackAll(lent: Set<Lease>): void {
-    for (const lease of lent) this.giveBack(lease);
+    for (const lease of lent) {
+      this.giveBack(lease);
+      this.#forgotten.unregister(lease);
+    }
     lent.clear();
   }
 }

@@ -35,9 +35,11 @@ export function* teeIoctlSupplRecv(ctx: TeeContext, current: TaskStruct, at: Va)
   const frame = frames.take();
   const { mm } = current.process;
   const read = readRecv(ctx, mm, frame, at);
-  let rc = read === 0 ? 0 : yield* readSlowly(ctx, frame, read);
+  let rc = read === 0 ? 0 : yield* endRead(ctx, frame, read);
   const { quirkSupplRecvFaultLosesRequest } = ctx.teedev.tee.switches;
-  if (rc === 0 && !quirkSupplRecvFaultLosesRequest && !probeWrite(mm, frame)) rc = -EFAULT;
+  if (rc === 0 && !quirkSupplRecvFaultLosesRequest && !probeWrite(mm, frame)) {
+    rc = yield* endRead(ctx, frame, -EFAULT);
+  }
   if (rc === 0) {
     const received = yield* ctx.ops.suppRecv(ctx, frame.params);
     rc = received.error === 0 ? deliver(ctx, mm, frame, received) : received.error;
@@ -58,7 +60,7 @@ function readRecv(ctx: TeeContext, mm: UserMemory, frame: IoctlFrame, at: Va): M
 }
 
 /** Memrefs, which have no business here, may have to be waited for, and given back. */
-function* readSlowly(ctx: TeeContext, frame: IoctlFrame, read: MaybeCo<number>): Co<number> {
+function* endRead(ctx: TeeContext, frame: IoctlFrame, read: MaybeCo<number>): Co<number> {
   const rc = yield* endOf(read);
   const { quirkSupplRecvLeaksMemrefs } = ctx.teedev.tee.switches;
   if (rc !== 0 && frame.memrefs > 0 && !quirkSupplRecvLeaksMemrefs) yield* putMemrefs(frame);

@@ -197,6 +197,26 @@ describe('SUPPL_RECV', () => {
     }
   });
 
+  it('memrefs in a buffer that cannot be written are let go', async () => {
+    const box = boot({ switches: HARDENED });
+    const { user, fd } = await supplicant(box);
+    const { sys } = user.program;
+    const shm = await user.alloc(fd, PAGE_SIZE);
+    const memref = { attr: T.TEE_IOCTL_PARAM_ATTR_TYPE_MEMREF_INPUT, b: 1, c: shm.id };
+    const view = encode(RECV.byteLength, [memref]);
+    RECV.numParams.set(view, 0, 1);
+    const flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    const page = await user.program.run(
+      sys.mmap(0, PAGE_SIZE, PROT_READ | PROT_WRITE, flags, -1, 0),
+    );
+    user.memory.write(va(page), bytesOf(view));
+    await user.program.run(sys.mprotect(page, PAGE_SIZE, PROT_READ));
+    const rc = await user.buffer(fd, abi.TEE_IOC_SUPPL_RECV, page, view.byteLength);
+    assert.equal(rc, -EFAULT);
+    await user.program.exit();
+    assert.equal(box.held().ids, 0);
+  });
+
   it('of the header only the number of parameters is read', async () => {
     const box = boot();
     const { user, fd } = await supplicant(box);

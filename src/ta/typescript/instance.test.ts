@@ -243,6 +243,16 @@ describe('ends', () => {
     assert.ok(after.where.endsWith(`:${line + 1}`), `${after.where} is the line of TEE_Wait`);
   });
 
+  test('a call that the TA passes on without awaiting it has its line', async () => {
+    let line = 0;
+    const panic = await end((tee) => {
+      line = Number(/instance\.test\.ts:(\d+)/.exec(new Error().stack ?? '')?.[1]);
+      return tee.TEE_CloseTASession(99 as never);
+    });
+    assert.equal(panic.code, TEE_ERROR_ITEM_NOT_FOUND);
+    assert.ok(panic.where.endsWith(`:${line + 1}`), `${panic.where} is the line of the call`);
+  });
+
   test('after many waits of a command: a call that fails has its line, a lost promise none', async () => {
     const never = new Promise(() => undefined);
     let line = 0;

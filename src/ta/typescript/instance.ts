@@ -34,11 +34,17 @@ import type { TaDefinition, TaEntryPoints } from './define.ts';
 
 /**
  * So many waits of a command have their place noted, which costs what a request to the normal world
- * does: a TA that awaits what it must not mostly does so at first. Of what fails the place is known.
+ * does: a TA that awaits what it must not mostly does so at first. Of a later one the place is known
+ * if it fails and the TA's functions await it.
  */
 const NOTED_WAITS = 32;
 /** Commands beyond so many share counts. */
 const COUNTED_COMMANDS = 256;
+
+/** What a call that has to be waited for has given to the TA. */
+interface Wait<T> {
+  given: Promise<T> | undefined;
+}
 
 export class TypeScriptInstance implements TaInstance, TeeRuntime {
   readonly head: TaHead;
@@ -60,8 +66,6 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   #points: TaEntryPoints<unknown> | undefined;
   /** The first error that ends the TA, whatever it does with it. */
   #fatal: unknown;
-  /** What the call under way has given to the TA. */
-  #waiting: Promise<unknown> | undefined;
   /** The last call that had to be waited for: where to look for a promise that never settles. */
   #lastWait: Error | undefined;
   /** By command: waits so far whose place was noted. */
@@ -163,26 +167,26 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     try {
       const result = this.#body.call(co);
       if (!isPromiseLike(result)) return result;
-      const waited = this.#waited(result);
-      this.#waiting = waited;
-      return waited;
+      this.#lastWait = this.#isNoted() ? new Error('waits') : undefined;
+      const wait: Wait<T> = { given: undefined };
+      wait.given = this.#waited(result, wait);
+      return wait.given;
     } catch (error) {
       this.panicked(error);
       throw error;
     }
   }
 
-  /** Behind the wait those functions of the TA are left on the stack that await this. */
-  async #waited<T>(running: PromiseLike<T>): Promise<T> {
+  async #waited<T>(running: PromiseLike<T>, wait: Wait<T>): Promise<T> {
     try {
-      const value = await running;
-      this.#lastWait = this.#isNoted() ? new Error('waited') : undefined;
-      return value;
+      return await running;
     } catch (error) {
-      this.#lastWait = new Error('failed');
+      // Behind the wait those functions of the TA are left on the stack that await this.
+      const failed = new Error('failed');
+      if (this.#lastWait === undefined && siteIn(this.file, failed)) this.#lastWait = failed;
       this.panicked(error);
       // The TA need not await what it called.
-      this.#waiting?.then(undefined, nothing);
+      wait.given?.then(undefined, nothing);
       throw error;
     }
   }
