@@ -7,6 +7,7 @@ import type { Host } from '../../host/host.ts';
 import { TEE_SUCCESS, formatResult } from '../../abi/gp.ts';
 import { cutText, cutsOf, diskAfter } from './cuts.ts';
 import type { Cut } from './cuts.ts';
+import { equalBytes } from '../../optee-os/storage/tee-fs.ts';
 import { LoggedStore, opText } from './logged-store.ts';
 import type { StoreOp } from './logged-store.ts';
 import { useStorage } from './session.ts';
@@ -170,12 +171,9 @@ function judgeObject(id: string, content: Found, allowed: readonly Objects[]): D
   }
   const versions = allowed.map((objects) => objects.get(id)).filter((v) => v !== undefined);
   if (versions.length === 0) return { kind: 'an object is there that should not be', text: id };
-  if (versions.some((version) => equal(version, content))) return undefined;
+  if (versions.some((version) => equalBytes(version, content))) return undefined;
   return { kind: 'an object is neither old nor new', text: `${id}, ${content.length} bytes` };
 }
-
-const equal = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, n) => byte === b[n]);
 
 /** The recording as text: steps, and what each did to the store. */
 export function* describe({ ops, steps }: Recording): Generator<string, void, void> {
