@@ -102,7 +102,7 @@ class User {
     const first = this.#at / PAGE_SIZE;
     // Not by touching them: RAM that nobody looks at need not be there.
     for (let page = first; page < first + GIB_PAGES; page++) {
-      mm.mapPte(page, normalPte(mm.allocAnon(page), true));
+      mm.mapPte(page, normalPte(mm.allocAnon(page, page), true));
     }
     this.#ctx = openTee(kernel);
   }

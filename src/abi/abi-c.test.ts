@@ -22,6 +22,7 @@ import * as dmaHeap from './dma-heap.ts';
 import * as errno from './errno.ts';
 import * as fcntl from './fcntl.ts';
 import * as prctl from './prctl.ts';
+import * as ptrace from './ptrace.ts';
 import * as socket from './socket.ts';
 import type { StructInfo } from './layout.ts';
 import * as tee from './tee.ts';
@@ -215,6 +216,12 @@ test('<linux/capability.h>', { skip: skipWithoutCc }, () => {
 
 test('<linux/prctl.h>', { skip: skipWithoutCc }, () => {
   assert.deepEqual(compareDefined('#include <linux/prctl.h>', constantsOf(prctl)), []);
+});
+
+test('<linux/ptrace.h>', { skip: skipWithoutCc }, () => {
+  const headers = ['linux/ptrace.h', 'linux/elf.h', 'linux/sched.h', 'linux/wait.h'];
+  const includes = headers.map((header) => `#include <${header}>`).join('\n');
+  assert.deepEqual(compareDefined(includes, constantsOf(ptrace)), []);
 });
 
 test('files, mappings, limits, signals', { skip: skipWithoutCc }, () => {

@@ -1,7 +1,7 @@
 /**
  * ptrace(2) as the supervisor of native programs uses it: requests, options, what a tracee says of
- * its stop, and the flags of clone() that matter beside it.
- * Source: include/uapi/linux/ptrace.h, elf.h, sched.h, asm-generic/siginfo.h, Linux 6.1.
+ * its stop, and the flags of clone() and wait4() that matter beside it.
+ * Source: include/uapi/linux/ptrace.h, elf.h, sched.h, uio.h, wait.h, asm-generic/siginfo.h, Linux 6.1.
  */
 import { pad, s32, struct, u64 } from './layout.ts';
 

@@ -4,7 +4,7 @@
  */
 import { PAGE_SIZE } from '../machine/address.ts';
 import type { Pa } from '../machine/address.ts';
-import type { MmStruct } from '../linux/mm/mm-struct.ts';
+import type { MmOwner, MmStruct } from '../linux/mm/mm-struct.ts';
 import { isLongterm } from '../linux/mm/pin-list.ts';
 import type { Lifetime } from '../linux/mm/pin-site.ts';
 import type { PinnedFrames } from '../linux/mm/unpin.ts';
@@ -33,6 +33,8 @@ export interface PinView {
   readonly ageNs: number;
 }
 
+const nameOf = ({ name, pid }: MmOwner, note = ''): string => `${name} (pid ${pid}${note})`;
+
 /** Names the process that an address space belongs to, or did. */
 export type OwnerOf = (mm: MmStruct) => string;
 
@@ -41,9 +43,11 @@ export function ownersOf({ processes }: Kernel): OwnerOf {
   return (mm) => {
     const { owner } = mm;
     if (owner === undefined) return 'nobody';
-    return `${owner.name} (pid ${owner.pid}${alive.has(mm) ? '' : ', gone'})`;
+    return nameOf(owner, alive.has(mm) ? '' : ', gone');
   };
 }
+
+const REGISTRATION = 'TEE_IOC_SHM_REGISTER';
 
 /** In the order in which they came, those of native programs last. */
 export function pinViews(box: Box, ownerOf: OwnerOf): readonly PinView[] {
@@ -78,17 +82,12 @@ function pinView(
   };
 }
 
-const REGISTRATION = 'TEE_IOC_SHM_REGISTER';
-
 function nativeView({ kernel, profile, sched }: Box, shm: TeeShm): PinView {
   const { registeredBy, pages } = shm;
   const context = contextOf(shm);
   return {
     site: REGISTRATION,
-    owner:
-      registeredBy === undefined
-        ? context
-        : `${registeredBy.name} (pid ${registeredBy.pid}), ${context}`,
+    owner: registeredBy === undefined ? context : `${nameOf(registeredBy)}, ${context}`,
     pages: pages.length,
     inCma: pagesInCma(kernel, pages),
     lifetime: 'long',
@@ -104,7 +103,7 @@ function pinnerOf({ processes }: Kernel, task: Task | undefined, mm: MmStruct): 
   if (task === undefined) return undefined;
   const process = processes.alive.find(({ threads }) => [...threads].some((t) => t.task === task));
   if (process === undefined || process.mm.mm === mm) return undefined;
-  return `${process.name} (pid ${process.pid})`;
+  return nameOf(process);
 }
 
 function pagesInCma({ memory }: Kernel, pages: readonly Pa[]): number {

@@ -1,5 +1,6 @@
 /** Options that several subcommands share: what a box is made of. */
 import { parseArgs } from 'node:util';
+import { RPMB_SIZE_SINGLE } from '../abi/optee-rpc.ts';
 import { parseConfig } from '../optee-os/config.ts';
 import type { OpteeOsConfig } from '../optee-os/config.ts';
 import { PROFILES, isProfileName } from '../box/profiles.ts';
@@ -7,6 +8,7 @@ import type { NetChoice } from '../box/box.ts';
 import type { ProfileName } from '../box/profiles.ts';
 import { KERNEL_CLIENTS, parseKernelClient } from '../linux/clients/modules.ts';
 import type { KernelClient } from '../linux/clients/modules.ts';
+import { MOST_SIZE_MULT } from '../machine/emulated-rpmb.ts';
 import { SHM_MODES } from '../native/shm-mode.ts';
 import type { ShmMode } from '../native/shm-mode.ts';
 import { TRACE_LEVELS } from '../trace/events.ts';
@@ -184,9 +186,8 @@ function netOf(text = 'host'): NetChoice {
   throw new UsageError(`no network ${text}: host, none`);
 }
 
-/** KiB of a unit in which eMMCs have such partitions, and how many of them one may have. */
-const RPMB_UNIT_KIB = 128;
-const MOST_RPMB_UNITS = 128;
+/** KiB of a unit in which eMMCs have such partitions. */
+const RPMB_UNIT_KIB = RPMB_SIZE_SINGLE / 1024;
 
 function rpmbOf(
   size: string | undefined,
@@ -196,8 +197,8 @@ function rpmbOf(
   if (size === undefined && cid === undefined) return undefined;
   if (size === undefined) throw new UsageError('--rpmb-cid is of the device that --rpmb makes');
   const sizeMult = Number(size) / RPMB_UNIT_KIB;
-  if (!(Number.isInteger(sizeMult) && sizeMult >= 1 && sizeMult <= MOST_RPMB_UNITS)) {
-    const most = RPMB_UNIT_KIB * MOST_RPMB_UNITS;
+  if (!(Number.isInteger(sizeMult) && sizeMult >= 1 && sizeMult <= MOST_SIZE_MULT)) {
+    const most = RPMB_UNIT_KIB * MOST_SIZE_MULT;
     throw new UsageError(`--rpmb ${size}: KiB, a multiple of ${RPMB_UNIT_KIB} up to ${most}`);
   }
   if (!PROFILES[profile].optee.rpmbRouting) {

@@ -3,6 +3,7 @@
  * storage. A new one comes as from a factory, with the key of the core that is built with the box's
  * options: by way of the kernel a core programs none.
  */
+import { RPMB_SIZE_SINGLE } from '../abi/optee-rpc.ts';
 import type { KeptRpmb } from '../box/box.ts';
 import { NodeCrypto } from '../host/node/crypto.ts';
 import { StoreError } from '../host/store.ts';
@@ -80,7 +81,7 @@ function check(image: Uint8Array, wanted: RpmbShape | undefined): void {
   const sizeFits = wanted === undefined || wanted.sizeMult === found.sizeMult;
   const cidFits = wanted?.cid?.every((octet, n) => octet === found.cid[n]) ?? true;
   if (!sizeFits || !cidFits) {
-    const what = `${found.sizeMult * 128} KiB, CID ${Buffer.from(found.cid).toString('hex')}`;
+    const what = `${(found.sizeMult * RPMB_SIZE_SINGLE) / 1024} KiB, CID ${Buffer.from(found.cid).toString('hex')}`;
     throw new CliError(`${RPMB_EMMC_FILE} is another device (${what}): ${anew}`);
   }
 }

@@ -40,7 +40,10 @@ const WIDTH = 560;
 const HEIGHT = 260;
 const LINE = 18;
 
-/** Where an axis ends whose quarters are good numbers: 4, 8, 10, 20, 40, 80, 100 and so on. */
+/**
+ * Where an axis ends whose quarters are short numbers: 10, 12, 16, 20, 28, 32, 40, 60, 80, 100 and so
+ * on; 1 for no values.
+ */
 function niceEnd(most: number): number {
   if (most <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(most));

@@ -248,7 +248,7 @@ export class BusPort {
     if (last?.pages === pages && last.offset === offset && last.bytes.length === length) {
       return last.map(access);
     }
-    if (pages.length === 0 || length === 0) {
+    if (pages[Math.floor(offset / PAGE_SIZE)] === undefined || length === 0) {
       return { bytes: new Uint8Array(0), writeBack: nothing };
     }
     if (scratch === undefined && runLength(pages, offset, length) === length) {

@@ -58,7 +58,7 @@ const KEY_SET = WRITE_COUNTER + 4;
 const CID = KEY_SET + 1;
 const STATE_SIZE = 64;
 /** The address of a block has 16 bits, so that a device may be of 16 MiB. */
-const MOST_SIZE_MULT = 128;
+export const MOST_SIZE_MULT = 128;
 
 /** Bytes of an image. @param sizeMult units of 128 KiB */
 export const rpmbImageSize = (sizeMult: number): number => sizeMult * RPMB_SIZE_SINGLE + STATE_SIZE;
@@ -99,7 +99,7 @@ export function parseRpmbImage(image: Uint8Array): RpmbImage | undefined {
     sizeMult,
     cid: cid.every((octet) => octet === 0) ? EMU_RPMB_CID : cid,
     key: state[KEY_SET] === 0 ? undefined : state.slice(KEY, KEY + RPMB_KEY_MAC_SIZE),
-    writeCounter: new DataView(state.buffer, state.byteOffset).getUint32(WRITE_COUNTER),
+    writeCounter: viewOf(state).getUint32(WRITE_COUNTER),
   };
 }
 

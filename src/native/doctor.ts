@@ -108,12 +108,12 @@ async function tracing(libc: Libc, arch: HostArch): Promise<Finding> {
   try {
     await once(child, 'spawn');
     const pid = child.pid ?? 0;
-    for (const tid of tracer.stopAll(
+    const standing = tracer.stopAll(
       () => [pid],
       () => false,
-    )) {
-      tracer.letGo(tid);
-    }
+    );
+    for (const tid of standing) tracer.letGo(tid);
+    if (standing.length === 0) throw new Error('the child does not stop');
     return found(name, true, 'permitted', true);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

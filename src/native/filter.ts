@@ -26,11 +26,16 @@ import type { ShmMode } from './shm-mode.ts';
 /** One BPF instruction: code, jump when true, jump when false, constant. */
 type Instruction = readonly [code: number, jt: number, jf: number, k: number];
 
+/** Calls that copy an address space or make a mapping longer; clone() only without CLONE_VM. */
+export function sharedCalls({ fork, clone, clone3, mremap }: HostArch): readonly number[] {
+  return [fork, clone, clone3, mremap].filter((nr) => nr !== undefined);
+}
+
 /** Calls that are asked about whatever their arguments are. */
 function askedAbout(arch: HostArch, shm: ShmMode): readonly number[] {
   const always = [...arch.pathCalls.keys(), arch.fstat, ...arch.execCalls];
   if (shm === 'copy') return always;
-  return [...always, arch.clone3, arch.mremap, ...(arch.fork === undefined ? [] : [arch.fork])];
+  return [...always, ...sharedCalls(arch).filter((nr) => nr !== arch.clone)];
 }
 
 /** The program, ready for struct sock_fprog. */

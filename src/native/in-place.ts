@@ -43,6 +43,7 @@ import { Errand, ThreadGone, TraceRefused, Tracer } from './tracer.ts';
 import type { VmAccess } from './vm-access.ts';
 import { WindowBuilder, piecesOf } from './window-builder.ts';
 import type { Piece } from './window-builder.ts';
+import { sharedCalls } from './filter.ts';
 
 const COPIED = 'registered memory is copied, not mapped in place';
 const LEFT = 'memory that was registered is not made private yet';
@@ -91,8 +92,7 @@ export class InPlace implements Placement {
     this.#vm = vm;
     this.#isHeld = isHeld;
     this.tracer = new Tracer(vm.libc, arch);
-    const calls = [arch.fork, arch.clone, arch.clone3, arch.mremap];
-    this.calls = new Set(calls.filter((nr) => nr !== undefined));
+    this.calls = new Set(sharedCalls(arch));
     this.#windows = new RamWindows(vm.libc, arch, kernel.machine.bus.u8);
     this.#bufferAt = vm.libc.address(this.#buffer);
   }
@@ -146,15 +146,15 @@ export class InPlace implements Placement {
   /** One of `calls`, of a process that has memory in place; the host's kernel is to do it. */
   around(memory: NativeMemory, nr: number, args: readonly number[], call: HeldCall): void {
     if (nr === this.#arch.mremap) this.#resize(memory, call, args);
-    else if (nr === this.#arch.clone3 && this.#isThread(call.tid, args[0] ?? 0)) call.answer();
+    else if (nr === this.#arch.clone3 && this.#sharesMemory(call.tid, args[0] ?? 0)) call.answer();
     else this.#fork(memory, call);
   }
 
-  /** The flags are the first field of struct clone_args. */
-  #isThread(tid: number, at: number): boolean {
+  /** Whether clone3() leaves one address space: its flags are the first field of struct clone_args. */
+  #sharesMemory(tid: number, at: number): boolean {
     const got = this.#vm.fetch(tid, at, CLONE_FLAGS_BYTES);
-    const [, second = 0] = this.#vm.scratch;
-    return got === CLONE_FLAGS_BYTES && ((second << 8) & CLONE_VM) !== 0;
+    const flags = new DataView(this.#vm.scratch.buffer).getUint32(0, true);
+    return got === CLONE_FLAGS_BYTES && (flags & CLONE_VM) !== 0;
   }
 
   /** Lets a call that may fork go on; a child with a copy of the memory gets one of frames too. */
@@ -322,6 +322,7 @@ export class InPlace implements Placement {
       if (done.includes(false)) this.#killChild(memory, child);
     } catch (error) {
       this.#explain(memory, error, UNPARTED);
+      if (!(error instanceof ThreadGone)) this.#killChild(memory, child);
     } finally {
       tracer.letGo(child);
     }
@@ -333,7 +334,10 @@ export class InPlace implements Placement {
     this.#note(memory, `its child ${child} is killed: no memory for a copy of registered pages`);
   }
 
-  /** Private pages with the same content in place of a mapping. @returns whether that succeeded */
+  /**
+   * Private pages with the same content in place of a mapping.
+   * @returns false when that went wrong on the way: the rest is as it was
+   */
   #replace(errand: Errand, pid: number, vma: Piece['vma']): boolean {
     const { mmap, mprotect } = this.#arch;
     const prot = protOf(vma);
@@ -341,7 +345,7 @@ export class InPlace implements Placement {
     if (!isOpen) errand.call(mprotect, vma.start, vma.end - vma.start, READ_WRITE);
     for (let at: number = vma.start; at < vma.end; at += PIECE_BYTES) {
       const bytes = Math.min(PIECE_BYTES, vma.end - at);
-      this.#vm.read(pid, at, this.#bufferAt, bytes);
+      if (this.#vm.read(pid, at, this.#bufferAt, bytes) !== bytes) return false;
       const mapped = errand.call(mmap, at, bytes, isOpen ? prot : READ_WRITE, PRIVATE, -1, 0);
       if (mapped !== at) return false;
       this.#vm.write(pid, at, this.#bufferAt, bytes);

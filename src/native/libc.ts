@@ -72,16 +72,6 @@ export function loadLibc(): Libc {
   };
 }
 
-/** The same; undefined where it cannot be had. */
-export function libcIfAny(): Libc | undefined {
-  try {
-    return loadLibc();
-  } catch (error) {
-    if (error instanceof NativeUnavailable) return undefined;
-    throw error;
-  }
-}
-
 type VmCall = (pid: number, local: number, nl: number, remote: number, nr: number) => number;
 
 function withFlags(call: (...args: number[]) => number): VmCall {

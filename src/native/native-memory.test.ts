@@ -9,7 +9,7 @@ import { PAGE_SIZE, va } from '../machine/address.ts';
 import { FOLL_EPHEMERAL } from '../linux/mm/gup-flags.ts';
 import type { GupFlags, PinnedPages } from '../linux/mm/user-memory.ts';
 import { HOST_ARCHS } from './arch.ts';
-import { libcIfAny } from './libc.ts';
+import { libcIfAny } from './testing/libc-if-any.ts';
 import { NativeMemory } from './native-memory.ts';
 import { VmAccess } from './vm-access.ts';
 

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { after, describe, it } from 'node:test';
 import { HOST_ARCHS } from './arch.ts';
 import { Epoll } from './epoll.ts';
-import { libcIfAny } from './libc.ts';
+import { libcIfAny } from './testing/libc-if-any.ts';
 import { PosixSpawn } from './posix-spawn.ts';
 import { Reaper } from './reaper.ts';
 import type { NativeExit, SpawnRequest } from './spawner.ts';

@@ -5,6 +5,7 @@ import { WNOHANG } from '../abi/ptrace.ts';
 import type { HostArch } from './arch.ts';
 import { EPOLLIN } from './epoll.ts';
 import type { Epoll } from './epoll.ts';
+import { NativeUnavailable } from './libc.ts';
 import type { Libc } from './libc.ts';
 import type { NativeExit } from './spawner.ts';
 
@@ -28,9 +29,10 @@ export class Reaper {
     this.#statusAt = libc.address(new Uint8Array(this.#status.buffer));
   }
 
-  /** Tells once when a child of this process has ended. */
+  /** Tells once when a child of this process has ended. @throws NativeUnavailable without a pidfd */
   watch(pid: number, ended: (exit: NativeExit) => void): void {
     const pidfd = this.#libc.syscall(this.#arch.pidfdOpen, pid, 0);
+    if (pidfd < 0) throw new NativeUnavailable(`pidfd_open(${pid}): errno ${this.#libc.errno()}`);
     this.#pidfds.add(pidfd);
     this.#epoll.add(pidfd, EPOLLIN, () => {
       this.#forget(pidfd);

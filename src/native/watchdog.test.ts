@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { libcIfAny } from './libc.ts';
+import { libcIfAny } from './testing/libc-if-any.ts';
 
 const SPIN = fileURLToPath(new URL('testing/spin.ts', import.meta.url));
 const OUTER = '00000000-0000-4000-8000-000000000001';

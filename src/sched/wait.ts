@@ -119,7 +119,7 @@ export class Completion {
       if (status === 'woken') this.#done -= 1;
       return status;
     }
-    // The same without a clock, and a coroutine less: storage sleeps 60 times for each object.
+    // waitUntil() without a time limit, in this coroutine: whoever calls the secure world sleeps often.
     while (this.#done === 0) {
       const task = this.#sched.running();
       if (!this.#queue.enter(task, mode)) return 'signal';

@@ -20,7 +20,7 @@ const PROGRAMS = here('programs/');
 const TEEBOX = here('../../src/cli/main.ts');
 /** Half of a run's time is the compilation of teebox itself. */
 const COMPILE_CACHE = here('../../node_modules/.cache/teebox-native-tests');
-const TEST_TA = here('ta.ts');
+export const TEST_TA = here('ta.ts');
 export const COUNTER_TA = here('counter-ta.ts');
 
 /** Longest that a run may take before it counts as hung, milliseconds. */
@@ -162,7 +162,7 @@ export function run(program: readonly string[], options: RunOptions = {}): Promi
   return teebox(['run', ...quiet, '--ta', TEST_TA, ...own, '--', ...program], options);
 }
 
-const NOBODY = 65534;
+export const NOBODY = 65534;
 
 /**
  * `teebox run` by somebody who is not root.

@@ -1,4 +1,6 @@
 /** What `teebox storage` prints of an RPMB device. */
+import { RPMB_SIZE_SINGLE } from '../../abi/optee-rpc.ts';
+import { MOST_SIZE_MULT, rpmbImageSize } from '../../machine/emulated-rpmb.ts';
 import type {
   RpmbFileReport,
   RpmbKeyKind,
@@ -35,7 +37,7 @@ function problemsOf({ problem, files }: RpmbReport): (readonly [where: string, P
 }
 
 const noImage = ({ file, bytes }: RpmbFile): string =>
-  `${file}: ${bytes} bytes: the image of an RPMB device is of 1 to 128 times 131072, and 64 more`;
+  `${file}: ${bytes} bytes: the image of an RPMB device is of 1 to ${MOST_SIZE_MULT} times ${RPMB_SIZE_SINGLE}, and ${rpmbImageSize(0)} more`;
 
 export function* listedRpmb(device: RpmbFile): Generator<string> {
   const { file, report } = device;

@@ -7,8 +7,8 @@
  */
 import type { CipherGCM, DecipherGCM } from 'node:crypto';
 import { AEAD_FORK_LIMIT } from '../crypto.ts';
-import { placed } from './crypto-digest.ts';
 import type { HostAead, HostCipher, HostCipherName, HostKeyOrBytes } from '../crypto.ts';
+import { placed } from './crypto-digest.ts';
 import { Pieces } from './pieces.ts';
 
 /** A cipher of node:crypto. */

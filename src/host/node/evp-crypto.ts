@@ -219,7 +219,7 @@ class EvpGcm extends EvpContext implements HostAead {
 
   #control(command: number, argument: number, place: number): void {
     const { evp } = this;
-    evp.check(evp.calls.control(this.context, command, argument, place), 'a length');
+    evp.check(evp.calls.control(this.context, command, argument, place), 'a nonce length or a tag');
   }
 }
 

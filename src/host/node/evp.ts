@@ -134,7 +134,7 @@ export class Evp {
   readonly digests: Contexts;
   readonly key: Place;
   readonly iv: Place;
-  /** Where lengths go that nobody reads: an `int`. */
+  /** Where lengths go, an `int`. Only a digest's is read: its lowest byte, the host being little-endian. */
   readonly length: Place;
   readonly result: Place;
   /** Data that V8 may move. */

@@ -31,6 +31,7 @@ import type { MmSwitches } from './switches.ts';
 import { AT, FREE, RW, bytes, makeMemory, mapAt, readBack } from './testing/memory.ts';
 import type { MemoryBox } from './testing/memory.ts';
 import type { PinnedFrames, ReferencedPages } from './unpin.ts';
+import { diskFile } from './testing/model-areas.ts';
 
 const PINS = [pinUserPagesFast, pinUserPages, pinUserPagesUnlocked, pinUserPagesRemote];
 const GETS = [getUserPagesFast, getUserPages, getUserPagesUnlocked, getUserPagesRemote];
@@ -55,24 +56,8 @@ function makeCase(switches: Partial<MmSwitches> = {}): Case {
 }
 
 /** The file of `content`; what is written to it goes there. */
-function fileOf(box: MemoryBox, content: Uint8Array): FileMap {
-  return new FileMap({
-    pages: box.pages,
-    name: '/film',
-    file: {
-      size: () => content.length,
-      read(out, position) {
-        out.set(content.subarray(position, position + out.length));
-        return out.length;
-      },
-      write(data, position) {
-        content.set(data, position);
-        return data.length;
-      },
-      sync: () => 0,
-    },
-  });
-}
+const fileOf = (box: MemoryBox, content: Uint8Array): FileMap =>
+  new FileMap({ pages: box.pages, name: '/film', file: diskFile(content) });
 
 function map({ space }: Case, cache: PageCache, shared: boolean, prot = RW): void {
   const at = space.mmap({ at: AT, fixed: 'replace', length: PAGE_SIZE, prot, shared, cache });

@@ -125,7 +125,7 @@ export class MmStruct {
    * buffers then tend to be physically contiguous, as they are on a fresh system.
    * @param page of user space that will show it. @param index its number (`Vma.anonIndex`)
    */
-  allocAnon(page: number, index = page): number {
+  allocAnon(page: number, index: number): number {
     const before = this.table.get(page - 1);
     const next = pteFrame(before) + 1;
     const adjacent =
@@ -136,12 +136,12 @@ export class MmStruct {
     return frame;
   }
 
-  /** page_add_new_anon_rmap() without the count. @param number `Vma.anonIndex` of its page */
-  markAnon(frame: number, number: number): void {
+  /** page_add_new_anon_rmap() without the count. @param pgoff `Vma.anonIndex` of its page */
+  markAnon(frame: number, pgoff: number): void {
     const { flags, mapping, index } = this.pages.frames;
     flags[frame] = PG_LRU | PG_ANON | PG_ANON_EXCLUSIVE | PG_SWAPBACKED;
     mapping[frame] = this.anonVma.id;
-    index[frame] = number;
+    index[frame] = pgoff;
   }
 
   zeroFrame(frame: number): void {

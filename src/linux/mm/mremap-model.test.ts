@@ -25,7 +25,7 @@ import {
 } from './migrate.ts';
 import { PTE_PRESENT, pteFrame, pteKind } from './page-table.ts';
 import { checkMemory } from './testing/check-memory.ts';
-import { AT, RW, makeMemory } from './testing/memory.ts';
+import { AT, RW, makeMemory, totalVm } from './testing/memory.ts';
 import type { PinnedPages } from './user-memory.ts';
 
 /** Pages that operations begin at. */
@@ -231,7 +231,7 @@ class Model {
 
   check(): void {
     for (const { space, pages } of this.#procs) {
-      assert.equal(space.mm.vmas.totalVm, pages.size, 'total_vm');
+      assert.equal(totalVm(space.mm.vmas), pages.size, 'total_vm');
     }
     for (const { pin, cells } of this.#pins) {
       for (const [n, page] of pin.pages.entries()) {

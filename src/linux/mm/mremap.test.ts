@@ -22,7 +22,16 @@ import { DEFAULT_MAX_MAP_COUNT } from './mm-struct.ts';
 import type { RemapRequest } from './mremap.ts';
 import { PTE_SPECIAL, pteFrame, pteKind } from './page-table.ts';
 import { Shmem } from './shmem.ts';
-import { AT, RW, leakFree, makeMemory, mapAt, readBack, vmasOf } from './testing/memory.ts';
+import {
+  AT,
+  RW,
+  leakFree,
+  makeMemory,
+  mapAt,
+  readBack,
+  vmasOf,
+  totalVm,
+} from './testing/memory.ts';
 
 const MOVE = MREMAP_MAYMOVE;
 const FIXED = MREMAP_MAYMOVE | MREMAP_FIXED;
@@ -68,7 +77,7 @@ describe('mremap', () => {
       number(space, AT, 4);
       assert.equal(remap(space, 4, 2), AT);
       assert.deepEqual(numbers(space, AT, 3), [1, 2, 'EFAULT']);
-      assert.equal(space.mm.vmas.totalVm, 2);
+      assert.equal(totalVm(space.mm.vmas), 2);
       assert.equal(remap(space, 2, 2), AT);
     }),
   );
@@ -109,7 +118,7 @@ describe('mremap', () => {
       assert.deepEqual(numbers(space, to, 3), [1, 2, 0]);
       assert.deepEqual([frameAt(space, to), frameAt(space, to + PAGE_SIZE)], frames);
       assert.deepEqual(numbers(space, AT, 2), ['EFAULT', 'EFAULT']);
-      assert.equal(space.mm.vmas.totalVm, 4);
+      assert.equal(totalVm(space.mm.vmas), 4);
     }),
   );
 
@@ -149,7 +158,7 @@ describe('mremap', () => {
       assert.deepEqual(numbers(space, AT, 2), [0, 0]);
       number(space, AT, 1);
       assert.deepEqual(numbers(space, TO, 2), [1, 2]);
-      assert.equal(space.mm.vmas.totalVm, 4);
+      assert.equal(totalVm(space.mm.vmas), 4);
       assert.ok(remap(space, 2, 2, KEEP, { newAddr: TO }) !== TO, 'a wish only');
     }),
   );

@@ -2,9 +2,9 @@
  * Pins that are held, in the order in which they were taken, so that somebody can be told of what is
  * in the way: whose memory it is, which call site has it, how long that lasts, and since when.
  *
- * Upstream has counters only (nr_foll_pin_acquired, nr_foll_pin_released): it is what a reviewer of the
- * debate on long-term pins has to find out by hand. A list through the pins themselves: to be in it
- * costs each call the same, however many pages it pins.
+ * Upstream has counters only (nr_foll_pin_acquired, nr_foll_pin_released), which do not say whose pin
+ * keeps a page. The list runs through the pins themselves: to be in it costs each call the same, however
+ * many pages it pins.
  */
 import type { Task } from '../../sched/task.ts';
 import { FOLL_LONGTERM, gupFlags } from './gup-flags.ts';

@@ -27,11 +27,6 @@ export class VmaList {
     return this.#vmas.length;
   }
 
-  /** total_vm, pages. */
-  get totalVm(): number {
-    return this.#vmas.reduce((sum, { pages }) => sum + pages, 0);
-  }
-
   /** From the highest down. */
   [Symbol.iterator](): ArrayIterator<Vma> {
     return this.#vmas.values();

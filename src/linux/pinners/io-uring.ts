@@ -21,6 +21,7 @@ import { PAGE_SIZE, pageOffset, pageStart, pagesFor, va } from '../../machine/ad
 import type { Access, Mapping } from '../../machine/bus.ts';
 import { isAccounted, pagesToAccount } from '../mm/account.ts';
 import type { PinCharge, Pinner } from '../mm/account.ts';
+import { ADDRESS_SPACE } from '../mm/arch.ts';
 import { FOLL_WRITE } from '../mm/gup-flags.ts';
 import { pinSite, pinUser } from '../mm/pin-site.ts';
 import type { MmSwitches } from '../mm/switches.ts';
@@ -44,8 +45,6 @@ const FIXED_BUFFERS = pinSite({
 /* Source: io_uring/rsrc.c. */
 /** Buffers of a ring. */
 export const IORING_MAX_REG_BUFFERS = 1 << 14;
-/** Addresses have 64 bits. */
-const ADDRESS_END = 2 ** 64;
 
 /** struct iovec */
 export interface Iovec {
@@ -167,7 +166,7 @@ function validate({ base, length }: Iovec, { fixedBufferMost }: MmSwitches): num
   if (base === 0) return length === 0 ? 0 : -EFAULT;
   if (length === 0 || length > fixedBufferMost) return -EFAULT;
   // In this order every step is exact.
-  return base > ADDRESS_END - PAGE_SIZE - length ? -EOVERFLOW : 0;
+  return base > ADDRESS_SPACE - PAGE_SIZE - length ? -EOVERFLOW : 0;
 }
 
 /**

@@ -205,7 +205,7 @@ export class Syscalls {
       sysMmap.unmapMemory(this.#thread, addr, length),
     );
   }
-  /** @param flags MREMAP_* @returns the address, or a negative errno. */
+  /** @param args addr, old and new length in bytes, MREMAP_*, new address. @returns the address, or -errno. */
   mremap(...args: sysMmap.MremapArgs): Co<number> {
     return this.#call('mremap', args, () => sysMmap.remapMemory(this.#thread, args));
   }

@@ -74,7 +74,10 @@ export class Thread implements TaskStruct {
     return this.tid === this.process.pid;
   }
 
-  /** Memory for what the thread's system call copies out; contents undefined. */
+  /**
+   * Memory for what a system call of the thread copies in or out: its content is undefined, and the
+   * next call here may overwrite it.
+   */
   kernelBuffer(length: number): Uint8Array {
     if (length > KEPT_BUFFER) return new Uint8Array(length);
     if (length > this.#buffer.length) this.#buffer = new Uint8Array(length);

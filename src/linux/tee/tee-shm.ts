@@ -46,8 +46,9 @@ export class TeeShm {
   pages: readonly Pa[] = [];
   /** The pin behind a process's memory; what must be synced for native programs goes through it. */
   pinned: PinnedPages | undefined = undefined;
-  /** The process that registered its memory, and when (nanoseconds of the box's clock). */
+  /** The process that registered its memory. */
   registeredBy: ProcessInfo | undefined = undefined;
+  /** When it did: nanoseconds of the box's clock; 0 for memory that no process registered. */
   sinceNs = 0;
   /** What the pin was charged for, where pins are. */
   charge: PinCharge | undefined = undefined;

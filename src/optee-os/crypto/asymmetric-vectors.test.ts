@@ -14,6 +14,7 @@ import {
   V1_5_SIGNATURES,
 } from './testing/all-vectors.ts';
 import {
+  kepAttributes,
   Bench,
   dhPair,
   digest,
@@ -236,13 +237,7 @@ describe('SM2', () => {
         ),
       ];
       const attributes = [
-        value(gp.TEE_ATTR_SM2_KEP_USER, user),
-        ref(gp.TEE_ATTR_ECC_PUBLIC_VALUE_X, peer.x),
-        ref(gp.TEE_ATTR_ECC_PUBLIC_VALUE_Y, peer.y),
-        ref(gp.TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X, peer.ephemeralX),
-        ref(gp.TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_Y, peer.ephemeralY),
-        ref(gp.TEE_ATTR_SM2_ID_INITIATOR, SM2_INITIATOR.id),
-        ref(gp.TEE_ATTR_SM2_ID_RESPONDER, SM2_RESPONDER.id),
+        ...kepAttributes(user, peer),
         ref(gp.TEE_ATTR_SM2_KEP_CONFIRMATION_IN, peer.confirmation),
       ];
       const made = new Bench().derive(v.algorithm, keys, attributes, bits);

@@ -5,6 +5,7 @@ import * as gp from '../../abi/gp.ts';
 import type { TaAttribute } from '../../ta/runtime.ts';
 import { toOctets } from './mpi.ts';
 import {
+  kepAttributes,
   Bench,
   dhPair,
   eccPair,
@@ -201,15 +202,7 @@ describe('SM2 key exchange', () => {
   const [own, peer] = [SM2_INITIATOR, SM2_RESPONDER];
   const ephemeral = { d: own.ephemeralD, x: own.ephemeralX, y: own.ephemeralY };
   const keys = [own, ephemeral].map((pair) => sm2Pair(pair, TEE_TYPE_SM2_KEP_KEYPAIR));
-  const mandatory: Attributes = [
-    value(gp.TEE_ATTR_SM2_KEP_USER, 0),
-    ref(gp.TEE_ATTR_ECC_PUBLIC_VALUE_X, peer.x),
-    ref(gp.TEE_ATTR_ECC_PUBLIC_VALUE_Y, peer.y),
-    ref(gp.TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X, peer.ephemeralX),
-    ref(gp.TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_Y, peer.ephemeralY),
-    ref(gp.TEE_ATTR_SM2_ID_INITIATOR, own.id),
-    ref(gp.TEE_ATTR_SM2_ID_RESPONDER, peer.id),
-  ];
+  const mandatory: Attributes = kepAttributes(0, peer);
   const confirmation = (octets: Uint8Array): TaAttribute =>
     ref(gp.TEE_ATTR_SM2_KEP_CONFIRMATION_IN, octets);
   const out = (length: number): TaAttribute =>

@@ -169,7 +169,7 @@ function* headerDigest({ manager, nexus }: Guest, call: PtaCall): Co<Uint8Array 
     if (typeof found !== 'number' || found === TEE_ERROR_NOT_SUPPORTED) break;
   }
   if (typeof found !== 'number') return fillHash(found, call.params[2]!);
-  const isTypeScript = found === TEE_ERROR_NOT_SUPPORTED;
+  const isTypeScript = nexus.earlyTas.has(uuid);
   nexus.trace.cause('secure', {
     layer: 'optee-os',
     code: codeName(TEE_ERROR, found),

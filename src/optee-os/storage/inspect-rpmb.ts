@@ -27,7 +27,7 @@ import {
   RpmbFsPartition,
   TeeSvcStorageHead,
 } from '../../abi/tee-fs.ts';
-import { getUuidStruct } from '../../abi/uuid.ts';
+import { UUID_LEN, getUuidStruct } from '../../abi/uuid.ts';
 import type { HostCrypto } from '../../host/crypto.ts';
 import { parseRpmbImage } from '../../machine/emulated-rpmb.ts';
 import type { RpmbImage } from '../../machine/emulated-rpmb.ts';
@@ -159,7 +159,7 @@ class ImageReader {
   #fsVersion(): number | undefined {
     const view = viewOf(this.#blocks);
     if (RpmbFsPartition.rpmbFsMagic.get(view, 0) !== RPMB_FS_MAGIC) {
-      if (!this.#blocks.every((byte) => byte === 0)) {
+      if (!isZero(this.#blocks)) {
         this.#refuse(TEE_ERROR_GENERIC, 'no file system begins here: OP-TEE clears the storage');
       }
       return undefined;
@@ -315,7 +315,7 @@ const OBJECT_NAME = /^\/([0-9A-F]{32})\/(\.?)((?:[0-9A-F]{2})*)$/;
 function parseName(name: string): FileName {
   const [, uuid, dot = '', id = ''] = OBJECT_NAME.exec(name) ?? [];
   const isObject = uuid !== undefined && id.length <= 2 * TEE_OBJECT_ID_MAX_LEN;
-  const owner = isObject ? bytesOf(uuid) : new Uint8Array(16);
+  const owner = isObject ? bytesOf(uuid) : new Uint8Array(UUID_LEN);
   return {
     isObject,
     uuid: getUuidStruct(viewOf(owner), 0),

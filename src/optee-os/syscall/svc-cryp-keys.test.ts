@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as gp from '../../abi/gp.ts';
 import {
+  kepAttributes,
   Bench,
   dhPair,
   dsaPair,
@@ -249,16 +250,7 @@ describe('an operation whose key is empty', () => {
   test('SM2_KEP: zero agrees on nothing', () => {
     const handle = operationOf(gp.TEE_ALG_SM2_KEP, TEE_MODE_DERIVE, KEP_PAIR, KEP_PAIR);
     const target = bench.object({ type: gp.TEE_TYPE_GENERIC_SECRET, bits: 128, attributes: [] });
-    const peer = SM2_RESPONDER;
-    const told = [
-      value(gp.TEE_ATTR_SM2_KEP_USER, 0),
-      ref(gp.TEE_ATTR_ECC_PUBLIC_VALUE_X, peer.x),
-      ref(gp.TEE_ATTR_ECC_PUBLIC_VALUE_Y, peer.y),
-      ref(gp.TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X, peer.ephemeralX),
-      ref(gp.TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_Y, peer.ephemeralY),
-      ref(gp.TEE_ATTR_SM2_ID_INITIATOR, peer.id),
-      ref(gp.TEE_ATTR_SM2_ID_RESPONDER, peer.id),
-    ];
+    const told = kepAttributes(0, SM2_RESPONDER);
     assert.equal(result(crypto.deriveKey(handle, told, target)), 'BAD_STATE');
   });
 });

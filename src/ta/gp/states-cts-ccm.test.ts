@@ -5,31 +5,19 @@
 import {
   TEE_ALG_AES_CCM,
   TEE_ALG_AES_CTS,
-  TEE_HANDLE_NULL,
   TEE_MODE_DECRYPT,
   TEE_MODE_ENCRYPT,
   TEE_TYPE_AES,
 } from '../../abi/gp.ts';
-import { key, operation } from '../testing/operations.ts';
+import { after, clearKey, key, operation } from '../testing/operations.ts';
+import type { Call, Make } from '../testing/operations.ts';
 import { checkStateTable } from '../testing/state-table.ts';
-import type { Tee } from './tee.ts';
-import { memref } from './types.ts';
-import type { TEE_OperationHandle } from './types.ts';
 
-type Make = (tee: Tee) => TEE_OperationHandle;
-type Call = (tee: Tee, op: TEE_OperationHandle) => unknown;
+import { memref } from './types.ts';
 
 const octets = (length: number): Uint8Array => new Uint8Array(length);
 const room = (length = 64) => memref(octets(length));
-const after =
-  (make: Make, ...steps: readonly Call[]): Make =>
-  (tee) => {
-    const op = make(tee);
-    for (const step of steps) step(tee, op);
-    return op;
-  };
 const setKey: Call = (tee, op) => tee.TEE_SetOperationKey(op, key(tee, TEE_TYPE_AES, 128));
-const clearKey: Call = (tee, op) => tee.TEE_SetOperationKey(op, TEE_HANDLE_NULL);
 const reset: Call = (tee, op) => tee.TEE_ResetOperation(op);
 
 // --- CTS

@@ -11,16 +11,23 @@ import type { KeySpec } from '../../optee-os/crypto/testing/asymmetric-drive.ts'
 import { DH_VECTORS } from '../../optee-os/crypto/testing/dsa-vectors.ts';
 import { X25519_VECTORS } from '../../optee-os/crypto/testing/ecc-vectors.ts';
 import type { TaAttribute } from '../runtime.ts';
-import { attributeOf, key, object, operation, populated } from '../testing/operations.ts';
+import {
+  after,
+  clearKey,
+  derived,
+  key,
+  object,
+  operation,
+  populated,
+} from '../testing/operations.ts';
+import type { Call, Make } from '../testing/operations.ts';
 import { checkStateTable } from '../testing/state-table.ts';
 import type { Tee } from './tee.ts';
 import { TEE_OperationInfo, memref, objectHandle } from './types.ts';
-import type { TEE_ObjectHandle, TEE_OperationHandle } from './types.ts';
+import type { TEE_ObjectHandle } from './types.ts';
 
 const { TEE_HANDLE_NULL, TEE_TYPE_GENERIC_SECRET, TEE_USAGE_DERIVE } = gp;
 
-type Make = (tee: Tee) => TEE_OperationHandle;
-type Call = (tee: Tee, op: TEE_OperationHandle) => unknown;
 type Attributes = readonly TaAttribute[];
 
 const filled = (length: number, octet: number): Uint8Array => new Uint8Array(length).fill(octet);
@@ -28,15 +35,7 @@ const BLOCK = filled(16, 1);
 const secret = (tee: Tee, bits = 256): TEE_ObjectHandle =>
   object(tee, TEE_TYPE_GENERIC_SECRET, bits);
 
-/** What a derivation is told, and where its secret goes. */
-const derive =
-  (attributes: Attributes, into: (tee: Tee) => TEE_ObjectHandle = secret): Call =>
-  (tee, op) =>
-    tee.TEE_DeriveKey(
-      op,
-      attributes.map((one) => attributeOf(tee, one)),
-      into(tee),
-    );
+const derive = (attributes: Attributes, into = secret): Call => derived(attributes, into);
 
 interface Derivation {
   readonly algorithm: number;
@@ -52,14 +51,6 @@ interface Derivation {
 function common({ algorithm, bits, key: spec, longer, attributes }: Derivation) {
   const made: Make = (tee) => operation(tee, algorithm, gp.TEE_MODE_DERIVE, bits);
   const setKey: Call = (tee, op) => tee.TEE_SetOperationKey(op, populated(tee, spec));
-  const clearKey: Call = (tee, op) => tee.TEE_SetOperationKey(op, TEE_HANDLE_NULL);
-  const after =
-    (make: Make, step: Call): Make =>
-    (tee) => {
-      const op = make(tee);
-      step(tee, op);
-      return op;
-    };
   const keyed = after(made, setKey);
   const states = { made, keyed, cleared: after(keyed, clearKey) };
   const calls: Readonly<Record<string, Call>> = {

@@ -20,29 +20,26 @@ import {
   TEE_TYPE_GENERIC_SECRET,
   TEE_TYPE_RSA_KEYPAIR,
 } from '../../abi/gp.ts';
-import { curveAttribute, digest, key, object, operation } from '../testing/operations.ts';
+import {
+  after,
+  clearKey,
+  curveAttribute,
+  digest,
+  key,
+  object,
+  operation,
+} from '../testing/operations.ts';
+import type { Call, Make } from '../testing/operations.ts';
 import { checkStateTable } from '../testing/state-table.ts';
 import type { Tee } from './tee.ts';
 import { TEE_Attribute, TEE_OperationInfo, memref } from './types.ts';
-import type { TEE_ObjectHandle, TEE_OperationHandle } from './types.ts';
-
-type Make = (tee: Tee) => TEE_OperationHandle;
-type Call = (tee: Tee, op: TEE_OperationHandle) => unknown;
+import type { TEE_ObjectHandle } from './types.ts';
 
 const BLOCK = new Uint8Array(16);
 const room = (bytes = 64) => memref(new Uint8Array(bytes));
 
-const after =
-  (make: Make, step: Call): Make =>
-  (tee) => {
-    const op = make(tee);
-    step(tee, op);
-    return op;
-  };
-
 const info: Call = (tee, op) => tee.TEE_GetOperationInfo(op, new TEE_OperationInfo());
 const reset: Call = (tee, op) => tee.TEE_ResetOperation(op);
-const clearKey: Call = (tee, op) => tee.TEE_SetOperationKey(op, TEE_HANDLE_NULL);
 
 // --- digests
 const update: Call = (tee, op) => tee.TEE_DigestUpdate(op, BLOCK);

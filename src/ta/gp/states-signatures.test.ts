@@ -16,16 +16,22 @@ import { DSA_VECTORS } from '../../optee-os/crypto/testing/dsa-vectors.ts';
 import { ED25519_VECTORS } from '../../optee-os/crypto/testing/ecc-vectors.ts';
 import { SM2_SIGNATURE } from '../../optee-os/crypto/testing/sm2-vectors.ts';
 import type { TaAttribute } from '../runtime.ts';
-import { attributeOf, key, object, operation, populated } from '../testing/operations.ts';
+import {
+  after,
+  attributeOf,
+  clearKey,
+  key,
+  object,
+  operation,
+  populated,
+} from '../testing/operations.ts';
+import type { Call, Make } from '../testing/operations.ts';
 import { checkStateTable } from '../testing/state-table.ts';
-import type { Tee } from './tee.ts';
+
 import { TEE_OperationInfo, memref } from './types.ts';
-import type { TEE_OperationHandle } from './types.ts';
 
-const { TEE_HANDLE_NULL, TEE_MODE_SIGN, TEE_MODE_VERIFY } = gp;
+const { TEE_MODE_SIGN, TEE_MODE_VERIFY } = gp;
 
-type Make = (tee: Tee) => TEE_OperationHandle;
-type Call = (tee: Tee, op: TEE_OperationHandle) => unknown;
 type Attributes = readonly TaAttribute[];
 
 const filled = (length: number, octet: number): Uint8Array => new Uint8Array(length).fill(octet);
@@ -71,18 +77,10 @@ const restricted =
     void tee.TEE_RestrictObjectUsage1(mine, ~usage >>> 0);
     return tee.TEE_SetOperationKey(op, mine);
   };
-const clear: Call = (tee, op) => tee.TEE_SetOperationKey(op, TEE_HANDLE_NULL);
-const after =
-  (make: Make, step: Call): Make =>
-  (tee) => {
-    const op = make(tee);
-    step(tee, op);
-    return op;
-  };
 
 const statesOf = ({ algorithm, bits, pair }: Scheme, mode: number) => {
   const made: Make = (tee) => operation(tee, algorithm, mode, bits);
-  return { made, keyed: after(made, set(pair)), cleared: after(after(made, set(pair)), clear) };
+  return { made, keyed: after(made, set(pair)), cleared: after(after(made, set(pair)), clearKey) };
 };
 
 /** The calls that all schemes have in common. */
@@ -94,7 +92,7 @@ function common(scheme: Scheme, mode: number): Readonly<Record<string, Call>> {
     TEE_ResetOperation: (tee, op) => tee.TEE_ResetOperation(op),
     TEE_CopyOperation: (tee, op) => tee.TEE_CopyOperation(made(tee), op),
     TEE_SetOperationKey: set(pair),
-    'TEE_SetOperationKey NULL': clear,
+    'TEE_SetOperationKey NULL': clearKey,
     'TEE_SetOperationKey for signing': restricted(pair, gp.TEE_USAGE_VERIFY),
     'TEE_SetOperationKey for verifying': restricted(pair, gp.TEE_USAGE_SIGN),
     TEE_SetOperationKey2: (tee, op) =>

@@ -1,6 +1,7 @@
 /** SM2's key exchange, which has two keys: what each call does in each state, and what it is told. */
 import * as gp from '../../abi/gp.ts';
 import {
+  kepAttributes,
   ref as buffer,
   sm2Pair,
   sm2Public,
@@ -9,16 +10,15 @@ import {
 import type { KeySpec } from '../../optee-os/crypto/testing/asymmetric-drive.ts';
 import { SM2_INITIATOR, SM2_RESPONDER } from '../../optee-os/crypto/testing/sm2-vectors.ts';
 import type { TaAttribute } from '../runtime.ts';
-import { attributeOf, key, object, operation, populated } from '../testing/operations.ts';
+import { after, derived, key, object, operation, populated } from '../testing/operations.ts';
+import type { Call, Make } from '../testing/operations.ts';
 import { checkStateTable } from '../testing/state-table.ts';
 import type { Tee } from './tee.ts';
 import { TEE_OperationInfo, TEE_OperationInfoMultiple, objectHandle } from './types.ts';
-import type { TEE_ObjectHandle, TEE_OperationHandle } from './types.ts';
+import type { TEE_ObjectHandle } from './types.ts';
 
 const { TEE_HANDLE_NULL, TEE_TYPE_GENERIC_SECRET, TEE_TYPE_SM2_KEP_KEYPAIR } = gp;
 
-type Make = (tee: Tee) => TEE_OperationHandle;
-type Call = (tee: Tee, op: TEE_OperationHandle) => unknown;
 type Attributes = readonly TaAttribute[];
 
 const [own, peer] = [SM2_INITIATOR, SM2_RESPONDER];
@@ -29,13 +29,6 @@ const EPHEMERAL = sm2Pair(
 );
 const PUBLIC = sm2Public(own, gp.TEE_TYPE_SM2_KEP_PUBLIC_KEY);
 
-const after =
-  (make: Make, step: Call): Make =>
-  (tee) => {
-    const op = make(tee);
-    step(tee, op);
-    return op;
-  };
 const made: Make = (tee) => operation(tee, gp.TEE_ALG_SM2_KEP, gp.TEE_MODE_DERIVE, 512);
 const set =
   (first: KeySpec, second: KeySpec): Call =>
@@ -46,25 +39,10 @@ const clearBoth: Call = (tee, op) => tee.TEE_SetOperationKey2(op, TEE_HANDLE_NUL
 const clearOne: Call = (tee, op) => tee.TEE_SetOperationKey(op, TEE_HANDLE_NULL);
 const keyed = after(made, setBoth);
 
-const told: Attributes = [
-  value(gp.TEE_ATTR_SM2_KEP_USER, 0),
-  buffer(gp.TEE_ATTR_ECC_PUBLIC_VALUE_X, peer.x),
-  buffer(gp.TEE_ATTR_ECC_PUBLIC_VALUE_Y, peer.y),
-  buffer(gp.TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X, peer.ephemeralX),
-  buffer(gp.TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_Y, peer.ephemeralY),
-  buffer(gp.TEE_ATTR_SM2_ID_INITIATOR, own.id),
-  buffer(gp.TEE_ATTR_SM2_ID_RESPONDER, peer.id),
-];
+const told: Attributes = kepAttributes(0, peer);
 const secret = (tee: Tee, bits = 128): TEE_ObjectHandle =>
   object(tee, TEE_TYPE_GENERIC_SECRET, bits);
-const derive =
-  (attributes: Attributes, into: (tee: Tee) => TEE_ObjectHandle = secret): Call =>
-  (tee, op) =>
-    tee.TEE_DeriveKey(
-      op,
-      attributes.map((one) => attributeOf(tee, one)),
-      into(tee),
-    );
+const derive = (attributes: Attributes, into = secret): Call => derived(attributes, into);
 
 checkStateTable('SM2 key exchange', {
   states: {

@@ -12,32 +12,20 @@ import {
   TEE_TYPE_AES,
   TEE_TYPE_HMAC_SHA256,
 } from '../../abi/gp.ts';
-import { key, object, operation } from '../testing/operations.ts';
+import { after, clearKey, key, object, operation } from '../testing/operations.ts';
+import type { Call, Make } from '../testing/operations.ts';
 import { checkStateTable } from '../testing/state-table.ts';
 import { inTa } from '../testing/world.ts';
 import type { Tee } from './tee.ts';
 import { TEE_OperationInfo, TEE_OperationInfoMultiple, memref } from './types.ts';
-import type { TEE_ObjectHandle, TEE_OperationHandle } from './types.ts';
-
-type Make = (tee: Tee) => TEE_OperationHandle;
-type Call = (tee: Tee, op: TEE_OperationHandle) => unknown;
+import type { TEE_ObjectHandle } from './types.ts';
 
 const BLOCK = new Uint8Array(16);
 const HALF = new Uint8Array(8);
 const room = (bytes = 64) => memref(new Uint8Array(bytes));
 const aesKey = (tee: Tee): TEE_ObjectHandle => key(tee, TEE_TYPE_AES, 128);
 
-/** The state that `step` leads to. */
-const after =
-  (make: Make, step: Call): Make =>
-  (tee) => {
-    const op = make(tee);
-    step(tee, op);
-    return op;
-  };
-
 const reset: Call = (tee, op) => tee.TEE_ResetOperation(op);
-const clearKey: Call = (tee, op) => tee.TEE_SetOperationKey(op, TEE_HANDLE_NULL);
 
 /** What every operation knows. `keyed` makes one of the same algorithm and mode with a key. */
 const common = (made: Make, keyed: Make) => ({

@@ -91,3 +91,30 @@ export function populated(tee: Tee, spec: KeySpec, bits: number = spec.bits): TE
   succeed(tee.TEE_PopulateTransientObject(made, attributes));
   return made;
 }
+
+// --- what tables of states are made of
+
+/** How an operation gets into a state. */
+export type Make = (tee: Tee) => TEE_OperationHandle;
+export type Call = (tee: Tee, op: TEE_OperationHandle) => unknown;
+
+/** The state that the steps lead to. */
+export const after =
+  (make: Make, ...steps: readonly Call[]): Make =>
+  (tee) => {
+    const op = make(tee);
+    for (const step of steps) step(tee, op);
+    return op;
+  };
+
+export const clearKey: Call = (tee, op) => tee.TEE_SetOperationKey(op, TEE_HANDLE_NULL);
+
+/** TEE_DeriveKey: what it is told, and where the secret goes. */
+export const derived =
+  (attributes: readonly TaAttribute[], into: (tee: Tee) => TEE_ObjectHandle): Call =>
+  (tee, op) =>
+    tee.TEE_DeriveKey(
+      op,
+      attributes.map((one) => attributeOf(tee, one)),
+      into(tee),
+    );

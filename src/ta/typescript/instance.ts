@@ -66,7 +66,7 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
   #points: TaEntryPoints<unknown> | undefined;
   /** The first error that ends the TA, whatever it does with it. */
   #fatal: unknown;
-  /** The last call that had to be waited for: where to look for a promise that never settles. */
+  /** Where the last call was made that had to be waited for, if noted, or where its failure came out. */
   #lastWait: Error | undefined;
   /** By command: waits so far whose place was noted. */
   readonly #waits = new Uint8Array(COUNTED_COMMANDS);
@@ -167,7 +167,7 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     try {
       const result = this.#body.call(co);
       if (!isPromiseLike(result)) return result;
-      this.#lastWait = this.#isNoted() ? new Error('waits') : undefined;
+      this.#lastWait = this.#countWait() ? new Error('waits') : undefined;
       const wait: Wait<T> = { given: undefined };
       wait.given = this.#waited(result, wait);
       return wait.given;
@@ -191,8 +191,8 @@ export class TypeScriptInstance implements TaInstance, TeeRuntime {
     }
   }
 
-  /** Counts a wait; false when there have been many of this command. */
-  #isNoted(): boolean {
+  /** Counts a wait. @returns whether its place is to be noted: not after many of this command */
+  #countWait(): boolean {
     const command = this.#command % COUNTED_COMMANDS;
     const waits = this.#waits[command]!;
     if (waits < NOTED_WAITS) this.#waits[command] = waits + 1;

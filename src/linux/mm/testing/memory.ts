@@ -16,6 +16,7 @@ import type { SecretAccount } from '../secretmem.ts';
 import { MM_LINUX_7_3 } from '../switches.ts';
 import type { MmSwitches } from '../switches.ts';
 import type { ZoneSpec } from '../zonelist.ts';
+import type { VmaList } from '../vma-list.ts';
 
 export const MIB = 1 << 20;
 export const BASE = DEFAULT_RAM_BASE;
@@ -110,3 +111,7 @@ export function leakFree(run: (box: MemoryBox, space: AddressSpace) => void): ()
     assert.equal(box.pages.pinsOutstanding, 0);
   };
 }
+
+/** total_vm, pages. */
+export const totalVm = (vmas: VmaList): number =>
+  [...vmas].reduce((sum, { pages }) => sum + pages, 0);

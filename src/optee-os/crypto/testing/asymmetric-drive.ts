@@ -14,6 +14,8 @@ import {
   TEE_ATTR_DSA_PUBLIC_VALUE,
   TEE_ATTR_DSA_SUBPRIME,
   TEE_ATTR_ECC_CURVE,
+  TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X,
+  TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_Y,
   TEE_ATTR_ECC_PRIVATE_VALUE,
   TEE_ATTR_ECC_PUBLIC_VALUE_X,
   TEE_ATTR_ECC_PUBLIC_VALUE_Y,
@@ -38,6 +40,9 @@ import {
   TEE_ATTR_RSA_PRIME2,
   TEE_ATTR_RSA_PRIVATE_EXPONENT,
   TEE_ATTR_RSA_PUBLIC_EXPONENT,
+  TEE_ATTR_SM2_ID_INITIATOR,
+  TEE_ATTR_SM2_ID_RESPONDER,
+  TEE_ATTR_SM2_KEP_USER,
   TEE_ATTR_SECRET_VALUE,
   TEE_ATTR_X25519_PRIVATE_VALUE,
   TEE_ATTR_X25519_PUBLIC_VALUE,
@@ -66,9 +71,10 @@ import { TestCrypto } from '../../testing/crypto.ts';
 import { NODE, ok, result } from './drive.ts';
 import type { DhVector, DsaVector } from './dsa-vectors.ts';
 import type { Ed25519Vector } from './ecc-vectors.ts';
-import type { KdfVector } from './kdf-vectors.ts';
+import type { KdfVector } from './kdf-vector.ts';
 import type { RsaVectorKey } from './rsa-keys.ts';
 import { toHex } from './vector.ts';
+import { SM2_INITIATOR, SM2_RESPONDER } from './sm2-vectors.ts';
 
 /** A stream of octets that starts with what a test wants, and goes on with the same for each seed. */
 export function randomness(seed: number, ...first: readonly Uint8Array[]) {
@@ -314,6 +320,17 @@ export const sm2Public = (key: PointKey, type: number): KeySpec => ({
   bits: BITS_OF_OCTETS,
   attributes: point(key),
 });
+
+/** What one side of the published key exchange is told of the other. @param user 0 for the initiator */
+export const kepAttributes = (user: number, peer: typeof SM2_RESPONDER): readonly TaAttribute[] => [
+  value(TEE_ATTR_SM2_KEP_USER, user),
+  ref(TEE_ATTR_ECC_PUBLIC_VALUE_X, peer.x),
+  ref(TEE_ATTR_ECC_PUBLIC_VALUE_Y, peer.y),
+  ref(TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_X, peer.ephemeralX),
+  ref(TEE_ATTR_ECC_EPHEMERAL_PUBLIC_VALUE_Y, peer.ephemeralY),
+  ref(TEE_ATTR_SM2_ID_INITIATOR, SM2_INITIATOR.id),
+  ref(TEE_ATTR_SM2_ID_RESPONDER, SM2_RESPONDER.id),
+];
 
 export const ed25519Pair = ({
   seed,

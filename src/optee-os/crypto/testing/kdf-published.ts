@@ -25,7 +25,8 @@ import {
   TEE_ALG_SHA3_512,
   TEE_ALG_SHA512,
 } from '../../../abi/gp.ts';
-import type { HkdfVector, KdfVector, Pbkdf2Vector } from './kdf-vectors.ts';
+import { lowByte } from './kdf-vector.ts';
+import type { HkdfVector, KdfVector, Pbkdf2Vector } from './kdf-vector.ts';
 import { octets } from './octets.ts';
 
 const ACVP_HKDF = 'NIST ACVP, KDA-HKDF-Sp800-56Cr1';
@@ -34,41 +35,31 @@ const CAVP_KAS = 'NIST CAVP, KASValidityTest, KDFConcat';
 const WYCHEPROOF_HKDF = 'Wycheproof, hkdf';
 const WYCHEPROOF_PBKDF2 = 'Wycheproof, pbkdf2';
 
-/** What TEE_ALG_HKDF is told: a digest without its class, as 4.10 wants it. */
-export const lowByte = (algorithm: number): number => algorithm & 0xff;
+/** The same derivation by an algorithm of its own, and by TEE_ALG_HKDF, which is told the digest. */
+const underBothNames = (vector: KdfVector, digest: number): readonly HkdfVector[] => [
+  vector,
+  { ...vector, algorithm: TEE_ALG_HKDF, hash: lowByte(digest) },
+];
 
 export const PUBLISHED_HKDF: readonly HkdfVector[] = [
-  {
-    algorithm: TEE_ALG_HKDF_SHA224_DERIVE_KEY,
-    source: ACVP_HKDF,
-    secret: octets`c1b181ff9efec1483ca7cef67d30e5c4674481c1527b0bf7892d4c40`,
-    salt: octets`
+  ...underBothNames(
+    {
+      algorithm: TEE_ALG_HKDF_SHA224_DERIVE_KEY,
+      source: ACVP_HKDF,
+      secret: octets`c1b181ff9efec1483ca7cef67d30e5c4674481c1527b0bf7892d4c40`,
+      salt: octets`
       000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
       00000000000000000000000000000000000000
     `,
-    info: octets`4cbc8e8e7047c4520cfacaa4793d481d5976898e4d7e2d72333db59a00c0a80300000400`,
-    output: octets`
+      info: octets`4cbc8e8e7047c4520cfacaa4793d481d5976898e4d7e2d72333db59a00c0a80300000400`,
+      output: octets`
       4b7ea706687ecb946e73bda76c51a5c7922e5da587969f2827ec8193b376efe7fe3240da39e725b53e9a4812f0
       3bf958ffb98735b7ce749fcf4017abcd4bceeb4c1b27e4c5a56b0ca80876fdaf1bf8e98f53d99b3a8b3ba20852
       4157fcfc220c68a9a27acd64e06d81154d674eb3a516c69f9025e2da46ba938caaf023e319aa
     `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF,
-    source: ACVP_HKDF,
-    secret: octets`c1b181ff9efec1483ca7cef67d30e5c4674481c1527b0bf7892d4c40`,
-    salt: octets`
-      000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-      00000000000000000000000000000000000000
-    `,
-    info: octets`4cbc8e8e7047c4520cfacaa4793d481d5976898e4d7e2d72333db59a00c0a80300000400`,
-    hash: lowByte(TEE_ALG_SHA224),
-    output: octets`
-      4b7ea706687ecb946e73bda76c51a5c7922e5da587969f2827ec8193b376efe7fe3240da39e725b53e9a4812f0
-      3bf958ffb98735b7ce749fcf4017abcd4bceeb4c1b27e4c5a56b0ca80876fdaf1bf8e98f53d99b3a8b3ba20852
-      4157fcfc220c68a9a27acd64e06d81154d674eb3a516c69f9025e2da46ba938caaf023e319aa
-    `,
-  },
+    },
+    TEE_ALG_SHA224,
+  ),
   {
     algorithm: TEE_ALG_HKDF,
     source: ACVP_HKDF,
@@ -158,47 +149,29 @@ export const PUBLISHED_HKDF: readonly HkdfVector[] = [
       fbfc219395fc90182968ac6362e805100b07a968308c261ef3d3cc1045a246dcf079d903074e24b8802e9c
     `,
   },
-  {
-    algorithm: TEE_ALG_HKDF_SHA384_DERIVE_KEY,
-    source: WYCHEPROOF_HKDF,
-    secret: octets`
+  ...underBothNames(
+    {
+      algorithm: TEE_ALG_HKDF_SHA384_DERIVE_KEY,
+      source: WYCHEPROOF_HKDF,
+      secret: octets`
       76e9c1f541dfa15faf8409d291e47418a8639829ddc7d4ee500f885e8e1404c152fc28ceb59b7d0bff276b552d
       bdde36
     `,
-    salt: octets`
+      salt: octets`
       fb2e11af97a64cf620d727ca79d64afbcde3d145456c1b1f4f67d7ef3eeab059f67c8ecf56e1082f1e2122826a
       e23d70
     `,
-    info: octets`80337d09f9acd738`,
-    output: octets`
+      info: octets`80337d09f9acd738`,
+      output: octets`
       b060f9351e478bf07029b817a2b6ab4602638dd264dcd1c56a5b7067a345792d11d1448f69f379c2dd5d5dd33c
       6f2eb5a585bd8ca78a9274121c604da936e16ba815c31a6205d2035d699381e928337afbe3f78339904ab42d8e
       aa5f382d33c02e5ac924307a76be29b736a37a5aa359ce09fa61c13b409558e4584c507626418031808b49d21d
       989d0c0755adbac6259b155b06ce3b8d9ffd0d7babf161a116d1ff4b5bcb934454e197c27574e31365b39cfca6
       00f93aa8c66642b3f3f26145
     `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF,
-    source: WYCHEPROOF_HKDF,
-    secret: octets`
-      76e9c1f541dfa15faf8409d291e47418a8639829ddc7d4ee500f885e8e1404c152fc28ceb59b7d0bff276b552d
-      bdde36
-    `,
-    salt: octets`
-      fb2e11af97a64cf620d727ca79d64afbcde3d145456c1b1f4f67d7ef3eeab059f67c8ecf56e1082f1e2122826a
-      e23d70
-    `,
-    info: octets`80337d09f9acd738`,
-    hash: lowByte(TEE_ALG_SHA384),
-    output: octets`
-      b060f9351e478bf07029b817a2b6ab4602638dd264dcd1c56a5b7067a345792d11d1448f69f379c2dd5d5dd33c
-      6f2eb5a585bd8ca78a9274121c604da936e16ba815c31a6205d2035d699381e928337afbe3f78339904ab42d8e
-      aa5f382d33c02e5ac924307a76be29b736a37a5aa359ce09fa61c13b409558e4584c507626418031808b49d21d
-      989d0c0755adbac6259b155b06ce3b8d9ffd0d7babf161a116d1ff4b5bcb934454e197c27574e31365b39cfca6
-      00f93aa8c66642b3f3f26145
-    `,
-  },
+    },
+    TEE_ALG_SHA384,
+  ),
   {
     algorithm: TEE_ALG_HKDF_SHA384_DERIVE_KEY,
     source: WYCHEPROOF_HKDF,
@@ -231,19 +204,20 @@ export const PUBLISHED_HKDF: readonly HkdfVector[] = [
       7c19beb0160f46441f95f8b11ab2ead32c64c12d9f46d6aaa58f9e685771
     `,
   },
-  {
-    algorithm: TEE_ALG_HKDF_SHA512_DERIVE_KEY,
-    source: WYCHEPROOF_HKDF,
-    secret: octets`
+  ...underBothNames(
+    {
+      algorithm: TEE_ALG_HKDF_SHA512_DERIVE_KEY,
+      source: WYCHEPROOF_HKDF,
+      secret: octets`
       908959c6b518c7cc6fdf24ee7d1c05327a1fdacd08b1d66cf7ad554cdeb724e0445a3741ca47d58f5e67a7514f
       4834107d710bbdb6a8c1e2d37349ffdad7dd2a
     `,
-    salt: octets`
+      salt: octets`
       d22c064b2b3a63abe1b4348fa38b9f5ad44167a2588a2b1af8fa862f95a11da7a5847a0db68d80815734f8260e
       d29a9226c678d0a60f7aa3cc39a0f9e9a02513
     `,
-    info: octets`cefa421c2bac0569`,
-    output: octets`
+      info: octets`cefa421c2bac0569`,
+      output: octets`
       621851c73876e92e257113bcb8e8ddc810f6985910304c5b481ebd50d600a03c1f1a7720d7256aabcd74661559
       c629571a48cf7647acf50e800d8069814a00ab01c34725bffa515377b9bf26cc3074128e2dc0baa1d765459b92
       ce5851bff217895c9fa39b708743b0e6be5a80af85eea19f7861dc46e77c1dad0ec89cb7c66b42b7b6eaf7cc02
@@ -251,29 +225,9 @@ export const PUBLISHED_HKDF: readonly HkdfVector[] = [
       306c65b3811ceeb881474bc84fec0a9fffa8da7733a51dda2e95c04a3d88ebc5c429b2c700e5a1bad5739f897c
       671d45e026595e13c3f71abbe37e79befcbe1ea18cfe3b2e33c387a8489659
     `,
-  },
-  {
-    algorithm: TEE_ALG_HKDF,
-    source: WYCHEPROOF_HKDF,
-    secret: octets`
-      908959c6b518c7cc6fdf24ee7d1c05327a1fdacd08b1d66cf7ad554cdeb724e0445a3741ca47d58f5e67a7514f
-      4834107d710bbdb6a8c1e2d37349ffdad7dd2a
-    `,
-    salt: octets`
-      d22c064b2b3a63abe1b4348fa38b9f5ad44167a2588a2b1af8fa862f95a11da7a5847a0db68d80815734f8260e
-      d29a9226c678d0a60f7aa3cc39a0f9e9a02513
-    `,
-    info: octets`cefa421c2bac0569`,
-    hash: lowByte(TEE_ALG_SHA512),
-    output: octets`
-      621851c73876e92e257113bcb8e8ddc810f6985910304c5b481ebd50d600a03c1f1a7720d7256aabcd74661559
-      c629571a48cf7647acf50e800d8069814a00ab01c34725bffa515377b9bf26cc3074128e2dc0baa1d765459b92
-      ce5851bff217895c9fa39b708743b0e6be5a80af85eea19f7861dc46e77c1dad0ec89cb7c66b42b7b6eaf7cc02
-      d9711e70284dabbf908636ca4cee1148d094519ea8830e0c7a4bf55bb5756a556bea239f200d4faa5c2991e8e9
-      306c65b3811ceeb881474bc84fec0a9fffa8da7733a51dda2e95c04a3d88ebc5c429b2c700e5a1bad5739f897c
-      671d45e026595e13c3f71abbe37e79befcbe1ea18cfe3b2e33c387a8489659
-    `,
-  },
+    },
+    TEE_ALG_SHA512,
+  ),
   {
     algorithm: TEE_ALG_HKDF_SHA512_DERIVE_KEY,
     source: WYCHEPROOF_HKDF,

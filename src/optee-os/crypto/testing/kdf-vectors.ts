@@ -14,30 +14,14 @@ import {
   TEE_ALG_PBKDF2_HMAC_SHA256_DERIVE_KEY,
   TEE_ALG_PBKDF2_HMAC_SM3_DERIVE_KEY,
 } from '../../../abi/gp.ts';
-import {
-  PUBLISHED_CONCAT_KDF,
-  PUBLISHED_HKDF,
-  PUBLISHED_PBKDF2,
-  lowByte,
-} from './kdf-published.ts';
+import { PUBLISHED_CONCAT_KDF, PUBLISHED_HKDF, PUBLISHED_PBKDF2 } from './kdf-published.ts';
+import { lowByte } from './kdf-vector.ts';
+import type { HkdfVector, KdfVector, Pbkdf2Vector } from './kdf-vector.ts';
 import { octets } from './octets.ts';
-import type { Vector } from './vector.ts';
-
-export interface KdfVector extends Vector {
-  readonly secret: Uint8Array;
-  readonly salt?: Uint8Array;
-  readonly info?: Uint8Array;
-  readonly output: Uint8Array;
-}
 
 /** Where no vectors are published: what another implementation derives. */
 const OPENSSL = 'OpenSSL 3.0, kdf';
 const PYTHON = "RFC 8018, 5.2, over Python's hmac";
-
-export interface HkdfVector extends KdfVector {
-  /** What TEE_ALG_HKDF is told: a digest without its class, as 4.10 wants it. */
-  readonly hash?: number;
-}
 
 export const HKDF_VECTORS: readonly HkdfVector[] = [
   {
@@ -215,10 +199,6 @@ export const CONCAT_KDF_VECTORS: readonly KdfVector[] = [
   },
   ...PUBLISHED_CONCAT_KDF,
 ];
-
-export interface Pbkdf2Vector extends KdfVector {
-  readonly iterations: number;
-}
 
 export const PBKDF2_VECTORS: readonly Pbkdf2Vector[] = [
   {
