@@ -45,6 +45,8 @@ interface Connection {
   /** Came beside the request and are not used yet. */
   fds: number[];
   program: NativeProgram | undefined;
+  /** Signals that came before the program had started, for it. */
+  readonly early: NodeJS.Signals[];
 }
 
 export class ProgramServer {
@@ -80,7 +82,14 @@ export class ProgramServer {
     const fd = this.#sockets.accept(this.#listener);
     if (fd < 0) return;
     const decoder = new TextDecoder();
-    const connection: Connection = { fd, decoder, text: '', fds: [], program: undefined };
+    const connection: Connection = {
+      fd,
+      decoder,
+      text: '',
+      fds: [],
+      program: undefined,
+      early: [],
+    };
     this.#connections.add(connection);
     this.#supervisor.epoll.add(fd, EPOLLIN | EPOLLHUP | EPOLLRDHUP, () =>
       this.#receive(connection),
@@ -102,10 +111,8 @@ export class ProgramServer {
 
   #act(connection: Connection, message: ToServer): void {
     if ('signal' in message) {
-      const { program } = connection;
-      if (program !== undefined && program.exit === undefined) {
-        sendSignal(program.pid, message.signal);
-      }
+      if (connection.program === undefined) connection.early.push(message.signal);
+      else pass(connection.program, message.signal);
     } else if ('inspect' in message) {
       const memory = this.#memory?.();
       this.#send(connection, memory === undefined ? { error: 'it is not told' } : { memory });
@@ -126,7 +133,8 @@ export class ProgramServer {
       (program) => {
         connection.program = program;
         if (this.#connections.has(connection)) this.#send(connection, { pid: program.pid });
-        else hangUp(program);
+        else pass(program, 'SIGHUP');
+        for (const signal of connection.early.splice(0)) pass(program, signal);
       },
       (error: unknown) => this.#send(connection, { error: String(error) }),
     );
@@ -147,12 +155,13 @@ export class ProgramServer {
     if (!this.#connections.delete(connection)) return;
     this.#supervisor.epoll.remove(connection.fd);
     for (const fd of [connection.fd, ...connection.fds]) closeSync(fd);
-    if (connection.program !== undefined) hangUp(connection.program);
+    if (connection.program !== undefined) pass(connection.program, 'SIGHUP');
   }
 }
 
-function hangUp(program: NativeProgram): void {
-  if (program.exit === undefined) sendSignal(program.pid, 'SIGHUP');
+/** One that has ended gets none: its id may be another's. */
+function pass(program: NativeProgram, signal: NodeJS.Signals): void {
+  if (program.exit === undefined) sendSignal(program.pid, signal);
 }
 
 /** Undefined for what is no request of ours: the connection is dropped. */

@@ -221,6 +221,24 @@ describe('the program server', { skip }, () => {
     await supervisor.close();
   });
 
+  it('keeps signals for a program that is being started', async () => {
+    const supervisor = await supervise();
+    const path = join(directory, 'socket');
+    const server = new ProgramServer(supervisor, path);
+    const sockets = new FdSockets(supervisor.libc, supervisor.arch);
+    const caller = sockets.connect(path);
+    const request = { argv: ['/bin/sleep', '60'], cwd: '/', env: {} };
+    const lines = [encodeLine(request), encodeLine({ signal: 'SIGTERM' })];
+    sockets.send(caller, Buffer.concat(lines), [0, 1, 2]);
+    await supervisor.run(() => supervisor.pids.length > 0);
+    await supervisor.run(() => supervisor.pids.length === 0);
+    const answers = Buffer.from(sockets.receive(caller).bytes).toString();
+    assert.match(answers, /^\{"pid":\d+\}\n\{"exit":\{"code":null,"signal":"SIGTERM"\}\}\n$/);
+    closeSync(caller);
+    server.close();
+    await supervisor.close();
+  });
+
   it('drops who sends something else', async () => {
     const supervisor = await supervise();
     const path = join(directory, 'socket');
