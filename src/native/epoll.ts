@@ -57,9 +57,14 @@ export class Epoll {
   #dispatchSome(): number {
     const { epollPwait } = this.#arch;
     const n = this.#libc.syscall(epollPwait, this.fd, this.#eventsAddress, MAX_EVENTS, 0, 0, 8);
+    const due: [fd: number, handler: (() => void) | undefined][] = [];
     for (let i = 0; i < n; i++) {
       const fd = this.#events.getUint32(i * this.#stride + this.#dataAt, true);
-      this.#handlers.get(fd)?.();
+      due.push([fd, this.#handlers.get(fd)]);
+    }
+    for (const [fd, handler] of due) {
+      // A handler before it may have closed this fd, and another file may have its number now.
+      if (this.#handlers.get(fd) === handler) handler?.();
     }
     return n;
   }

@@ -13,7 +13,7 @@ import type { WatchdogData } from './watchdog.ts';
 const EXIT_TIMEOUT = 124;
 const LOOK_MS = 100;
 /** How long the stuck thread has to show its stack. */
-const STACK_MS = 1000;
+const STACK_MS = 5000;
 
 const { state, limitMs }: WatchdogData = workerData;
 const words = new Int32Array(state);

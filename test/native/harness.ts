@@ -24,7 +24,7 @@ export const TEST_TA = here('ta.ts');
 export const COUNTER_TA = here('counter-ta.ts');
 
 /** Longest that a run may take before it counts as hung, milliseconds. */
-const HUNG_MS = 30_000;
+const HUNG_MS = 120_000;
 
 const NO_SUPPLICANT = ['--supplicant', 'none'];
 

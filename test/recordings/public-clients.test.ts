@@ -19,7 +19,7 @@ import { RECORDINGS, comparableText, recordedIoctls, recordedOutput } from './re
 import type { RecordedIoctl, Recording } from './recording.ts';
 
 /** Longest that a client may take, milliseconds. */
-const HUNG_MS = 60_000;
+const HUNG_MS = 120_000;
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const { TEEBOX_PUBLIC_CLIENTS: clients, TEEBOX_PUBLIC_SUPPLICANT: supplicant } = process.env;
 const directory = mkdtempSync(join(tmpdir(), 'teebox-recordings-'));

@@ -9,7 +9,7 @@ import { explore } from '../../src/cli/commands/explore.ts';
 import { replay } from '../../src/cli/commands/replay.ts';
 
 /** Longest that a command may take, milliseconds. */
-const HUNG_MS = 60_000;
+const HUNG_MS = 120_000;
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 function teebox(...args: readonly string[]) {

@@ -5,7 +5,7 @@ export interface ClientSwitches {
    * claim: 1024 bits per 1024 (since 6.2). In 6.1 an unknown quality stays 0: nothing is credited.
    */
   readonly hwrngDefaultQuality: number;
-  /** A generator that registers is read once for 32 bytes (6.1); later kernels leave that to the thread. */
+  /** A generator that registers is read once for 32 bytes (up to 6.9); later kernels leave that to the thread. */
   readonly hwrngEarlyRandomness: boolean;
   /**
    * Trusted keys look for a TEE that takes registered memory (6.6). Off: for any OP-TEE, so that there

@@ -109,8 +109,9 @@ static void killed(void)
 	await(told[0]);
 	int client = asking_child();
 	await(told[0]);
-	end(supplicant);
+	/* First: the client prints too, as soon as its call has ended. */
 	fact("the supplicant is killed while it has a request");
+	end(supplicant);
 	join_child(client);
 }
 
