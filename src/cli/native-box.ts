@@ -1,6 +1,5 @@
 /** A live box with native programs on it: what `run` and `serve` have in common. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { extname } from 'node:path';
 import { QEMU_ARMV8 } from '../boards/boards.ts';
 import type { Board } from '../boards/boards.ts';
@@ -23,6 +22,7 @@ import type { TraceEvent } from '../trace/events.ts';
 import { rpmbEmmc } from './rpmb-emmc.ts';
 import { CliError, EXIT, printError } from './command.ts';
 import type { BoxCliOptions } from './options.ts';
+import { Signals, isShared, signalNumber } from './signals.ts';
 import { TaskNames } from './task-names.ts';
 
 const MIB = 1 << 20;
@@ -38,6 +38,8 @@ export class NativeBox {
   readonly #options: BoxCliOptions;
   readonly #watchdog: Watchdog;
   readonly #taskNames: TaskNames;
+  /** To this process, from the moment on when there are programs that would be left behind. */
+  readonly signals = new Signals();
   #supplicant: NativeProgram | undefined;
   /** A program could not be started: that is all there is to say. */
   #startFailed = false;
@@ -102,17 +104,16 @@ export class NativeBox {
 
   /** Runs a program with this process's files, directory and environment; its exit code. */
   async run(argv: readonly string[]): Promise<number> {
+    const { first } = this.signals;
+    if (first !== undefined) return 128 + signalNumber(first);
     const program = await this.#start({
       argv,
-      cwd: process.cwd(),
+      cwd: workingDirectory(),
       env: definedEnv(),
       stdio: [0, 1, 2],
     });
-    // The terminal sends this to the program too, which decides what it means.
-    process.on('SIGINT', () => {});
-    process.on('SIGTERM', () => {
-      if (program.exit === undefined) sendSignal(program.pid, 'SIGTERM');
-      else process.exit(128 + constants.signals.SIGTERM);
+    this.signals.take((signal) => {
+      if (program.exit === undefined && !isShared(signal)) sendSignal(program.pid, signal);
     });
     await this.supervisor.run(() => program.exit !== undefined);
     if (this.reportHalt()) return EXIT.corePanic;
@@ -167,7 +168,7 @@ export class NativeBox {
   async #startSupplicant(command: string): Promise<void> {
     this.#supplicant = await this.#start({
       argv: ['/bin/sh', '-c', `exec ${command}`],
-      cwd: process.cwd(),
+      cwd: workingDirectory(),
       env: definedEnv(),
       stdio: [0, 2, 2],
     });
@@ -175,7 +176,11 @@ export class NativeBox {
     const until = performance.now() + SUPPLICANT_WAIT_MS;
     // The real system starts it at boot: programs may count on it.
     await this.supervisor.run(
-      () => this.supplicantWaits || supplicant.exit !== undefined || performance.now() > until,
+      () =>
+        this.supplicantWaits ||
+        supplicant.exit !== undefined ||
+        this.signals.first !== undefined ||
+        performance.now() > until,
     );
     if (supplicant.exit === undefined) return;
     this.#startFailed = true;
@@ -253,6 +258,15 @@ function stateStore(directory: string): ByteStore {
 const traceLevel = ({ quiet, trace }: BoxCliOptions) =>
   !quiet && trace === 'off' ? 'calls' : trace;
 
+/** @throws CliError when it has been removed */
+export function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    throw new CliError('the working directory is gone');
+  }
+}
+
 export const definedEnv = (): Record<string, string> =>
   Object.fromEntries(
     Object.entries(process.env).flatMap(([k, v]): [string, string][] =>
@@ -261,11 +275,6 @@ export const definedEnv = (): Record<string, string> =>
   );
 
 function startError(request: SpawnRequest, error: Error): CliError {
-  const code = /ENOENT/.test(error.message) ? EXIT.notFound : EXIT.notExecutable;
+  const code = error.message.endsWith('ENOENT') ? EXIT.notFound : EXIT.notExecutable;
   return new CliError(`cannot run ${request.argv[0] ?? ''}: ${error.message}`, code);
-}
-
-function signalNumber(name: string | null): number {
-  const numbers: Readonly<Record<string, number>> = constants.signals;
-  return name === null ? 0 : (numbers[name] ?? 0);
 }

@@ -4,10 +4,13 @@ import type { Libc } from './libc.ts';
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
+const EPOLL_CTL_MOD = 3;
 const EPOLL_CLOEXEC = 0x80000;
 export const EPOLLIN = 0x1;
+export const EPOLLOUT = 0x4;
 export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
+export const EPOLLET = 0x80000000;
 const MAX_EVENTS = 64;
 
 export class Epoll {
@@ -38,20 +41,24 @@ export class Epoll {
 
   add(fd: number, events: number, handler: () => void): void {
     this.#handlers.set(fd, handler);
-    this.#event.setUint32(0, events, true);
-    this.#event.setUint32(this.#dataAt, fd, true);
-    this.#event.setUint32(this.#dataAt + 4, 0, true);
-    this.#libc.syscall(this.#arch.epollCtl, this.fd, EPOLL_CTL_ADD, fd, this.#eventAddress);
+    this.#control(EPOLL_CTL_ADD, fd, events);
+  }
+
+  /** Other events for an fd that was added. */
+  modify(fd: number, events: number): void {
+    this.#control(EPOLL_CTL_MOD, fd, events);
   }
 
   remove(fd: number): void {
     this.#handlers.delete(fd);
-    this.#libc.syscall(this.#arch.epollCtl, this.fd, EPOLL_CTL_DEL, fd, this.#eventAddress);
+    this.#control(EPOLL_CTL_DEL, fd, 0);
   }
 
-  /** Calls the handlers of what is ready now, all of it, without waiting. */
-  dispatch(): void {
-    while (this.#dispatchSome() === MAX_EVENTS);
+  /** Calls the handlers of what is ready now, all of it, without waiting. @returns whether there was any */
+  dispatch(): boolean {
+    const n = this.#dispatchSome();
+    for (let more = n; more === MAX_EVENTS;) more = this.#dispatchSome();
+    return n > 0;
   }
 
   #dispatchSome(): number {
@@ -67,5 +74,12 @@ export class Epoll {
       if (this.#handlers.get(fd) === handler) handler?.();
     }
     return n;
+  }
+
+  #control(operation: number, fd: number, events: number): void {
+    this.#event.setUint32(0, events, true);
+    this.#event.setUint32(this.#dataAt, fd, true);
+    this.#event.setUint32(this.#dataAt + 4, 0, true);
+    this.#libc.syscall(this.#arch.epollCtl, this.fd, operation, fd, this.#eventAddress);
   }
 }

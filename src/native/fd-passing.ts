@@ -1,18 +1,21 @@
 /** Unix sockets that carry fds (SCM_RIGHTS, unix(7)): how `exec` hands its own to `serve`. */
-import { closeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { HostArch } from './arch.ts';
-import { ENAMETOOLONG, errnoName } from '../abi/errno.ts';
+import { EAGAIN, ENAMETOOLONG, errnoName } from '../abi/errno.ts';
 import type { Libc } from './libc.ts';
 
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0x80000;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
 const SOL_SOCKET = 1;
 const SCM_RIGHTS = 1;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SUN_PATH = 108;
+const BACKLOG = 128;
 const CONTROL_BYTES = 64;
-const RECEIVE_BYTES = 64 * 1024;
+const PIECE_BYTES = 64 * 1024;
 
 /** A failed call on a socket. */
 export class SocketError extends Error {
@@ -24,10 +27,15 @@ export class SocketError extends Error {
   }
 }
 
+export interface Received {
+  readonly bytes: Uint8Array;
+  readonly fds: readonly number[];
+}
+
 export class FdSockets {
   readonly #libc: Libc;
   readonly #arch: HostArch;
-  readonly #bytes = new Uint8Array(RECEIVE_BYTES);
+  readonly #bytes = new Uint8Array(PIECE_BYTES);
   readonly #header = new DataView(new ArrayBuffer(128));
   readonly #control = new DataView(new ArrayBuffer(128));
   readonly #iovec = new DataView(new ArrayBuffer(128));
@@ -43,7 +51,7 @@ export class FdSockets {
     const { bind, listen } = this.#arch;
     return this.#socket((fd) => {
       this.#check(`bind ${path}`, this.#libc.syscall(bind, fd, ...this.#address(path)));
-      this.#check(`listen ${path}`, this.#libc.syscall(listen, fd, 16));
+      this.#check(`listen ${path}`, this.#libc.syscall(listen, fd, BACKLOG));
     });
   }
 
@@ -66,16 +74,33 @@ export class FdSockets {
     this.#control.setUint32(8, SOL_SOCKET, true);
     this.#control.setUint32(12, SCM_RIGHTS, true);
     fds.forEach((fd, i) => this.#control.setInt32(16 + 4 * i, fd, true));
-    const sent = this.#libc.syscall(this.#arch.sendmsg, socket, this.#at(this.#header), 0);
-    this.#check('sendmsg', sent);
+    const result = this.#libc.syscall(this.#arch.sendmsg, socket, this.#at(this.#header), 0);
+    const sent = this.#check('sendmsg', result);
+    // A stop and its end cut it short.
+    for (let at = sent; at < bytes.length;) at += writeSync(socket, bytes, at);
   }
 
-  /** What has come so far, a piece of it or several messages; empty at the end of the stream. */
-  receive(socket: number): { bytes: Uint8Array; fds: number[] } {
+  /** Sends what there is room for. @returns bytes that were sent; negative when nobody is there */
+  write(socket: number, bytes: Uint8Array): number {
+    const piece = this.#bytes.subarray(0, bytes.length);
+    piece.set(bytes.subarray(0, piece.length));
+    this.#prepare(piece, 0);
+    const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    const sent = this.#libc.syscall(this.#arch.sendmsg, socket, this.#at(this.#header), flags);
+    return sent < 0 && this.#libc.errno() === EAGAIN ? 0 : sent;
+  }
+
+  /**
+   * What has come so far, a piece of it or several messages; empty at the end of the stream.
+   * @returns undefined when nothing has come
+   */
+  receive(socket: number): Received | undefined {
     new Uint8Array(this.#control.buffer).fill(0);
     this.#prepare(this.#bytes, CONTROL_BYTES);
     const { recvmsg } = this.#arch;
-    const n = this.#libc.syscall(recvmsg, socket, this.#at(this.#header), MSG_CMSG_CLOEXEC);
+    const flags = MSG_CMSG_CLOEXEC | MSG_DONTWAIT;
+    const n = this.#libc.syscall(recvmsg, socket, this.#at(this.#header), flags);
+    if (n < 0 && this.#libc.errno() === EAGAIN) return undefined;
     const count = Math.max(0, (this.#control.getUint32(0, true) - 16) / 4);
     const fds = Array.from({ length: count }, (_, i) => this.#control.getInt32(16 + 4 * i, true));
     return { bytes: this.#bytes.slice(0, Math.max(0, n)), fds };

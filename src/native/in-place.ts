@@ -38,6 +38,7 @@ import { sharersOf } from './native-process.ts';
 import { namedVmas } from './native-vmas.ts';
 import { RamWindows } from './ram-windows.ts';
 import { sendSignal } from './send-signal.ts';
+import type { Stop } from './ptrace.ts';
 import type { SharedPages, Window } from './shared-pages.ts';
 import { Errand, ThreadGone, TraceRefused, Tracer } from './tracer.ts';
 import type { VmAccess } from './vm-access.ts';
@@ -84,6 +85,8 @@ export class InPlace implements Placement {
   readonly #buffer = new Uint8Array(PIECE_BYTES);
   readonly #bufferAt: number;
   #forkMs = FORK_MS;
+  /** Threads whose fork takes for ever. */
+  readonly #forking = new Map<number, NativeMemory>();
 
   /** @param isHeld whether a thread waits for an answer of ours, so that it cannot run. */
   constructor(kernel: Kernel, arch: HostArch, vm: VmAccess, isHeld: (tid: number) => boolean) {
@@ -176,7 +179,30 @@ export class InPlace implements Placement {
       // It begins anew, and is to have more time then.
       if (tracer.resultOf(tid) === -ERESTARTNOINTR) this.#forkMs *= 2;
     }
-    if (typeof stop === 'string') return tracer.letGo(tid);
+    if (stop === 'gone') return tracer.letGo(tid);
+    // Let go of now, it would leave a child behind that nobody lets go of.
+    if (typeof stop === 'string') this.#forking.set(tid, memory);
+    else this.#forked(memory, tid, stop);
+  }
+
+  /** Whether forks are under way that took too long: `endForks` is to be called now and then. */
+  get isForking(): boolean {
+    return this.#forking.size > 0;
+  }
+
+  endForks(): void {
+    for (const [tid, memory] of this.#forking) {
+      const stop = this.tracer.wait(tid, 0);
+      if (stop === 'asleep' || stop === 'late') continue;
+      this.#forking.delete(tid);
+      if (stop === 'gone') this.tracer.letGo(tid);
+      else this.#forked(memory, tid, stop);
+    }
+  }
+
+  /** The thread stands behind a fork, or it has failed. */
+  #forked(memory: NativeMemory, tid: number, stop: Stop): void {
+    const { tracer } = this;
     const hasForked = stop.event !== 0 && stop.event !== PTRACE_EVENT_STOP;
     if (hasForked) this.#part(memory, tracer.ptrace.eventMessage(tid));
     // A signal comes first: the fork begins anew after it.

@@ -114,7 +114,7 @@ export class NativeFiles {
     // A read() of the program ends at once, where it would wait for ever.
     this.#libc.syscall(this.#arch.shutdown, ours, SHUT_WR);
     this.#byInode.set(inode, { file, ours });
-    // Not RDHUP: a program that shuts its end down for writing still holds it.
+    // A program that shuts its end down for writing ends the context too: both halves are shut then.
     this.#epoll.add(ours, EPOLLHUP, () => {
       this.#epoll.remove(ours);
       closeSync(ours);

@@ -1,9 +1,10 @@
 /**
- * Starts programs by posix_spawn(3), which is no fork: while a filter asks about forks, one by Node
- * would wait for its answer with the C library's locks held, which the answering thread needs.
+ * Starts programs by posix_spawn(3). Node's own way will not do under a filter that asks: it forks with
+ * the C library's locks held, which the answering thread needs, and its child has the listener of the
+ * filter until it has executed, so that nobody's close ends the wait for an answer to that.
  */
 import { closeSync } from 'node:fs';
-import { EACCES, ENOENT, ENOEXEC, ENOTDIR, errnoName } from '../abi/errno.ts';
+import { EACCES, ENOENT, ENOEXEC, ENOTDIR, errnoName, formatErrno } from '../abi/errno.ts';
 import { F_DUPFD_CLOEXEC } from '../abi/fcntl.ts';
 import { loadKoffi } from '../host/node/koffi.ts';
 import type { HostArch } from './arch.ts';
@@ -32,12 +33,16 @@ interface StringList {
 export class PosixSpawn {
   readonly #libc: Libc;
   readonly #arch: HostArch;
+  /** Closed in children: the last close must be this process's. */
+  readonly #listener: number;
   readonly #call: (name: string, types: string) => (...args: (number | Uint8Array)[]) => number;
 
-  constructor(libc: Libc, arch: HostArch) {
+  /** @param listener of the filter that asks about the child's calls; -1 without */
+  constructor(libc: Libc, arch: HostArch, listener = -1) {
     const lib = loadKoffi().load(null);
     this.#libc = libc;
     this.#arch = arch;
+    this.#listener = listener;
     this.#call = (name, types) => lib.func(`int ${name}(${types})`);
   }
 
@@ -49,8 +54,9 @@ export class PosixSpawn {
     if (strings.some((text) => text.includes('\0'))) {
       throw new Error('an argument must be a string without null bytes');
     }
-    const spare = request.stdio.map((fd) => this.#duplicate(fd));
+    const spare: number[] = [];
     try {
+      for (const fd of request.stdio) spare.push(this.#duplicate(fd));
       return this.#search(request, file, spare);
     } finally {
       for (const fd of spare) closeSync(fd);
@@ -94,6 +100,9 @@ export class PosixSpawn {
     try {
       const dup2 = this.#call('posix_spawn_file_actions_adddup2', 'void *, int, int');
       stdio.forEach((fd, i) => dup2(actions, fd, i));
+      if (this.#listener >= 0) {
+        this.#call('posix_spawn_file_actions_addclose', 'void *, int')(actions, this.#listener);
+      }
       this.#call('posix_spawn_file_actions_addchdir_np', 'void *, void *')(
         actions,
         bytesOf(request.cwd),
@@ -133,7 +142,9 @@ export class PosixSpawn {
   }
 
   #duplicate(fd: number): number {
-    return this.#libc.syscall(this.#arch.fcntl, fd, F_DUPFD_CLOEXEC, FIRST_SPARE_FD);
+    const spare = this.#libc.syscall(this.#arch.fcntl, fd, F_DUPFD_CLOEXEC, FIRST_SPARE_FD);
+    if (spare >= 0) return spare;
+    throw new Error(`fd ${fd}: ${formatErrno(-this.#libc.errno())}`);
   }
 }
 

@@ -1,13 +1,13 @@
 /**
  * The door of `teebox serve`: a Unix socket on which `teebox exec` hands over a program's
- * arguments, directory, environment and fds. The server forks the program itself, so that the
+ * arguments, directory, environment and fds. The server starts the program itself, so that the
  * programs are its children and ptrace restrictions (Yama) let it read their memory.
  */
-import { closeSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, unlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { TextDecoder } from 'node:util';
 import type { MemorySnapshot } from '../box/memory-snapshot.ts';
-import { EPOLLHUP, EPOLLIN, EPOLLRDHUP } from './epoll.ts';
+import { EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from './epoll.ts';
 import { FdSockets } from './fd-passing.ts';
 import { sendSignal } from './send-signal.ts';
 import type { NativeExit } from './spawner.ts';
@@ -33,8 +33,9 @@ export type FromServer =
 export const encodeLine = (message: ToServer | FromServer): Uint8Array =>
   new TextEncoder().encode(`${JSON.stringify(message)}\n`);
 
-/** A request with more than this is nobody's: arguments and environment have 2 MiB at most. */
-const MOST_TEXT = 8 << 20;
+/** Lines with more than this are nobody's: arguments and environment have 2 MiB, in JSON up to 6 times that. */
+const MOST_TEXT = 16 << 20;
+const EVENTS = EPOLLIN | EPOLLHUP | EPOLLRDHUP;
 
 /** One `exec`. */
 interface Connection {
@@ -45,8 +46,11 @@ interface Connection {
   /** Came beside the request and are not used yet. */
   fds: number[];
   program: NativeProgram | undefined;
+  hasAsked: boolean;
   /** Signals that came before the program had started, for it. */
   readonly early: NodeJS.Signals[];
+  /** Answers that found no room. */
+  unsent: Uint8Array;
 }
 
 export class ProgramServer {
@@ -81,24 +85,28 @@ export class ProgramServer {
   #accept(): void {
     const fd = this.#sockets.accept(this.#listener);
     if (fd < 0) return;
-    const decoder = new TextDecoder();
     const connection: Connection = {
       fd,
-      decoder,
+      decoder: new TextDecoder(),
       text: '',
       fds: [],
       program: undefined,
+      hasAsked: false,
       early: [],
+      unsent: new Uint8Array(),
     };
     this.#connections.add(connection);
-    this.#supervisor.epoll.add(fd, EPOLLIN | EPOLLHUP | EPOLLRDHUP, () =>
-      this.#receive(connection),
-    );
+    this.#supervisor.epoll.add(fd, EVENTS, () => {
+      this.#flush(connection);
+      this.#receive(connection);
+    });
   }
 
   /** A stream keeps no borders of messages: a large request comes in pieces, signals together. */
   #receive(connection: Connection): void {
-    const { bytes, fds } = this.#sockets.receive(connection.fd);
+    const received = this.#connections.has(connection) && this.#sockets.receive(connection.fd);
+    if (!received) return;
+    const { bytes, fds } = received;
     connection.fds.push(...fds);
     connection.text += connection.decoder.decode(bytes, { stream: true });
     const lines = connection.text.split('\n');
@@ -110,6 +118,8 @@ export class ProgramServer {
   }
 
   #act(connection: Connection, message: ToServer): void {
+    // An answer to the message before may have found nobody.
+    if (!this.#connections.has(connection)) return;
     if ('signal' in message) {
       if (connection.program === undefined) connection.early.push(message.signal);
       else pass(connection.program, message.signal);
@@ -122,39 +132,55 @@ export class ProgramServer {
   }
 
   #start(connection: Connection, message: ProgramRequest): void {
-    const [stdin, stdout, stderr] = connection.fds.splice(0);
-    if (stdin === undefined || stdout === undefined || stderr === undefined) {
-      this.#send(connection, { error: 'three fds are needed beside the request' });
+    const fds = connection.fds.splice(0);
+    const close = (): void => fds.forEach((fd) => closeSync(fd));
+    const [stdin, stdout, stderr] = fds;
+    const areThree = stdin !== undefined && stdout !== undefined && stderr !== undefined;
+    if (!areThree || connection.hasAsked) {
+      close();
+      const error = areThree ? 'one program for each connection' : 'three fds are needed';
+      this.#send(connection, { error });
       return;
     }
-    const request = { ...message, stdio: [stdin, stdout, stderr] as const, closeStdio: true };
+    connection.hasAsked = true;
     const ended = (exit: NativeExit): void => this.#send(connection, { exit });
-    this.#supervisor.spawn(request, ended).then(
+    this.#supervisor.spawn({ ...message, stdio: [stdin, stdout, stderr] }, ended).then(
       (program) => {
+        close();
         connection.program = program;
         if (this.#connections.has(connection)) this.#send(connection, { pid: program.pid });
         else pass(program, 'SIGHUP');
         for (const signal of connection.early.splice(0)) pass(program, signal);
       },
-      (error: unknown) => this.#send(connection, { error: String(error) }),
+      (error: unknown) => {
+        close();
+        this.#send(connection, { error: String(error) });
+      },
     );
   }
 
   #send(connection: Connection, message: FromServer): void {
     if (!this.#connections.has(connection)) return;
-    try {
-      const bytes = encodeLine(message);
-      for (let sent = 0; sent < bytes.length;) sent += writeSync(connection.fd, bytes, sent);
-    } catch {
-      this.#forget(connection);
-    }
+    connection.unsent = Buffer.concat([connection.unsent, encodeLine(message)]);
+    this.#flush(connection);
+  }
+
+  /** Sends what there is room for; the rest goes when who asked has read. */
+  #flush(connection: Connection): void {
+    const { fd, unsent } = connection;
+    if (unsent.length === 0) return;
+    const sent = this.#sockets.write(fd, unsent);
+    connection.unsent = unsent.subarray(sent);
+    const isLeft = connection.unsent.length > 0;
+    if (sent < 0 || connection.unsent.length > MOST_TEXT) this.#forget(connection);
+    else this.#supervisor.epoll.modify(fd, isLeft ? EVENTS | EPOLLOUT : EVENTS);
   }
 
   /** `exec` is gone: its program loses its terminal. */
   #forget(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     this.#supervisor.epoll.remove(connection.fd);
-    for (const fd of [connection.fd, ...connection.fds]) closeSync(fd);
+    for (const fd of [connection.fd, ...connection.fds.splice(0)]) closeSync(fd);
     if (connection.program !== undefined) pass(connection.program, 'SIGHUP');
   }
 }

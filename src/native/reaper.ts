@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { WNOHANG } from '../abi/ptrace.ts';
 import type { HostArch } from './arch.ts';
-import { EPOLLIN } from './epoll.ts';
+import { EPOLLET, EPOLLIN } from './epoll.ts';
 import type { Epoll } from './epoll.ts';
 import { NativeUnavailable } from './libc.ts';
 import type { Libc } from './libc.ts';
@@ -34,9 +34,10 @@ export class Reaper {
     const pidfd = this.#libc.syscall(this.#arch.pidfdOpen, pid, 0);
     if (pidfd < 0) throw new NativeUnavailable(`pidfd_open(${pid}): errno ${this.#libc.errno()}`);
     this.#pidfds.add(pidfd);
-    this.#epoll.add(pidfd, EPOLLIN, () => {
+    // A debugger sees the end first; there is another event when it lets go.
+    this.#epoll.add(pidfd, EPOLLIN | EPOLLET, () => {
+      if (this.#libc.syscall(this.#arch.wait4, pid, this.#statusAt, WNOHANG, 0) !== pid) return;
       this.#forget(pidfd);
-      this.#libc.syscall(this.#arch.wait4, pid, this.#statusAt, WNOHANG, 0);
       ended(exitOf(this.#status[0]!));
     });
   }

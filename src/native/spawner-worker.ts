@@ -1,6 +1,5 @@
-/** The thread that carries the seccomp filter and forks programs; see spawner.ts. */
-import { spawn } from 'node:child_process';
-import { closeSync, writeSync } from 'node:fs';
+/** The thread that carries the seccomp filter and starts programs; see spawner.ts. */
+import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import {
   PR_SET_NO_NEW_PRIVS,
@@ -48,34 +47,23 @@ function install(libc: Libc, arch: HostArch): FromWorker {
   return { kind: 'ready', listener };
 }
 
-function start(id: number, request: SpawnRequest): void {
+function start(spawner: PosixSpawn, id: number, request: SpawnRequest): void {
   try {
-    if (shm === 'copy') fork(id, request);
-    else report({ kind: 'started', id, pid: new PosixSpawn(libc, arch!).spawn(request) });
+    report({ kind: 'started', id, pid: spawner.spawn(request) });
   } catch (error) {
-    // What Node refuses without trying: an empty name, a NUL in an argument.
     report({ kind: 'failed', id, error: error instanceof Error ? error.message : String(error) });
   }
-  if (request.closeStdio === true) for (const fd of new Set(request.stdio)) closeSync(fd);
-}
-
-function fork(id: number, request: SpawnRequest): void {
-  const [file = '', ...args] = request.argv;
-  const child = spawn(file, args, {
-    cwd: request.cwd,
-    env: { ...request.env },
-    stdio: [...request.stdio],
-  });
-  child.once('error', (error) => report({ kind: 'failed', id, error: error.message }));
-  child.once('exit', (code, signal) => report({ kind: 'exit', id, exit: { code, signal } }));
-  if (child.pid !== undefined) report({ kind: 'started', id, pid: child.pid });
 }
 
 const arch = HOST_ARCHS.get(process.arch);
 if (arch === undefined) throw new Error(`no system call table for ${process.arch}`);
 const libc = loadLibc();
-port.on('message', (message: ToWorker) => {
-  if (message === 'close') port.close();
-  else start(message.id, message.request);
-});
-report(install(libc, arch));
+const installed = install(libc, arch);
+if (installed.kind === 'ready') {
+  const spawner = new PosixSpawn(libc, arch, installed.listener);
+  port.on('message', (message: ToWorker) => {
+    if (message === 'close') port.close();
+    else start(spawner, message.id, message.request);
+  });
+}
+report(installed);

@@ -1,7 +1,7 @@
 /**
  * Starts native programs under the seccomp filter, without root, compiler or helper program: a
  * worker thread of this process installs the filter on itself (filters are per thread and are
- * inherited by fork and exec) and forks programs from there. The listener belongs to the whole
+ * inherited by fork and exec) and starts programs from there. The listener belongs to the whole
  * process, so the box's thread serves it.
  */
 import { closeSync, promises as fs } from 'node:fs';
@@ -22,8 +22,6 @@ export interface SpawnRequest {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly stdio: readonly [number, number, number];
-  /** Close `stdio` here once the program has them. */
-  readonly closeStdio?: boolean;
 }
 
 /** How a program ended. */
@@ -38,8 +36,7 @@ export type FromWorker =
   | { readonly kind: 'ready'; readonly listener: number }
   | { readonly kind: 'refused'; readonly step: string; readonly errno: number }
   | { readonly kind: 'started'; readonly id: number; readonly pid: number }
-  | { readonly kind: 'failed'; readonly id: number; readonly error: string }
-  | { readonly kind: 'exit'; readonly id: number; readonly exit: NativeExit };
+  | { readonly kind: 'failed'; readonly id: number; readonly error: string };
 
 export interface WorkerData {
   readonly port: MessagePort;
@@ -48,16 +45,8 @@ export interface WorkerData {
   readonly shm: ShmMode;
 }
 
-/** What `poll` reports of a program, as it finds it out. */
-export interface SpawnEvents {
-  readonly started: (pid: number) => void;
-  /** Not told of programs that are started while a filter asks about forks. */
-  readonly ended: (exit: NativeExit) => void;
-}
-
 interface Waiting {
-  readonly events: SpawnEvents;
-  readonly started: () => void;
+  readonly started: (pid: number) => void;
   readonly failed: (error: Error) => void;
 }
 
@@ -66,13 +55,18 @@ export class Spawner {
   readonly shm: ShmMode;
   #listener: number;
   readonly #worker: Worker;
+  readonly #exited: Promise<unknown>;
   readonly #port: MessagePort;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
+  readonly #onExit = (): void => this.closeListener();
 
   private constructor(worker: Worker, port: MessagePort, listener: number, shm: ShmMode) {
     this.shm = shm;
     this.#worker = worker;
+    this.#exited = new Promise((resolve) => worker.once('exit', resolve));
+    // An exit of the process waits for the worker, whose last calls nobody would answer.
+    process.once('exit', this.#onExit);
     this.#port = port;
     this.#listener = listener;
   }
@@ -106,6 +100,7 @@ export class Spawner {
       port1.once('message', resolve);
       worker.once('error', reject);
     });
+    worker.removeAllListeners('error');
     if (first.kind !== 'ready') {
       await worker.terminate();
       port1.close();
@@ -117,11 +112,23 @@ export class Spawner {
     return new Spawner(worker, port1, first.listener, shm);
   }
 
-  /** Resolves once it runs; rejects when it could not be started (no such file, not executable). */
-  spawn(request: SpawnRequest, events: SpawnEvents): Promise<void> {
+  /** @param fn called when the worker has ended by an error, and starts nothing any more */
+  onFailure(fn: (error: Error) => void): void {
+    this.#worker.on('error', fn);
+  }
+
+  /**
+   * Resolves once it runs; rejects when it could not be started (no such file, not executable).
+   * @param started called by `poll`, before the program's first call is served
+   */
+  spawn(request: SpawnRequest, started: (pid: number) => void): Promise<void> {
     const id = this.#nextId++;
-    return new Promise((started, failed) => {
-      this.#waiting.set(id, { events, started, failed });
+    return new Promise((resolve, failed) => {
+      const has = (pid: number): void => {
+        started(pid);
+        resolve();
+      };
+      this.#waiting.set(id, { started: has, failed });
       this.#port.postMessage({ id, request } satisfies ToWorker);
     });
   }
@@ -142,25 +149,25 @@ export class Spawner {
   }
 
   async close(): Promise<void> {
-    // First: calls of the worker on its way out must fail, not wait to be served.
+    // First: calls of the worker on its way out, and of a child before its exec, fail then.
     this.closeListener();
+    this.#worker.ref();
     this.#port.postMessage('close' satisfies ToWorker);
-    await this.#worker.terminate();
+    await this.#exited;
+    process.off('exit', this.#onExit);
+    // What it started meanwhile is told of still; what it did not start will never be.
+    this.poll();
     this.#port.close();
+    for (const { failed } of this.#waiting.values()) failed(new Error('the box has ended'));
+    this.#waiting.clear();
   }
 
   #handle(message: FromWorker): void {
     if (message.kind === 'ready' || message.kind === 'refused') return;
     const waiting = this.#waiting.get(message.id);
     if (waiting === undefined) return;
-    if (message.kind === 'started') {
-      if (this.shm !== 'copy') this.#waiting.delete(message.id);
-      waiting.events.started(message.pid);
-      waiting.started();
-      return;
-    }
     this.#waiting.delete(message.id);
-    if (message.kind === 'failed') waiting.failed(new Error(message.error));
-    else waiting.events.ended(message.exit);
+    if (message.kind === 'started') waiting.started(message.pid);
+    else waiting.failed(new Error(message.error));
   }
 }

@@ -1,52 +1,20 @@
 /** The supervisor under circumstances that programs seldom bring about, and what it leaves behind. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { after, describe, it } from 'node:test';
-import { Box } from '../box/box.ts';
-import { nodeHost } from '../host/node/host.ts';
 import { makedev } from '../linux/process/devices.ts';
-import { FdSockets } from './fd-passing.ts';
-import { NativeUnavailable } from './libc.ts';
-import { ProgramServer, encodeLine } from './program-server.ts';
+import { EPOLLIN } from './epoll.ts';
 import { SHM_MODES } from './shm-mode.ts';
-import type { ShmMode } from './shm-mode.ts';
 import type { NativeExit } from './spawner.ts';
-import { Supervisor } from './supervisor.ts';
+import type { Supervisor } from './supervisor.ts';
+import { openFds, supervise, unavailable } from './testing/supervise.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'teebox-supervisor-'));
 after(() => rmSync(directory, { recursive: true }));
-
-const fds = (): string[] => readdirSync('/proc/self/fd');
-
-async function supervise(shm?: ShmMode): Promise<Supervisor> {
-  const host = nodeHost();
-  const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o660 };
-  const box = new Box(host, { live: true, supplicant: 'none', nodeAccess: () => owner });
-  return Supervisor.start(box.kernel, host, shm);
-}
-
-/** Why nothing can be supervised here; undefined when it can. */
-async function unavailable(): Promise<string | undefined> {
-  try {
-    await (await supervise()).close();
-    return undefined;
-  } catch (error) {
-    if (error instanceof NativeUnavailable) return error.message;
-    throw error;
-  }
-}
 
 interface Ran {
   readonly exit: NativeExit | undefined;
@@ -82,6 +50,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
+const QUIET = { cwd: '/', env: {}, stdio: [0, 1, 2] } as const;
+
 const EXEC_BESIDE_A_SLEEPER = `#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -115,7 +85,7 @@ const skip = (await unavailable()) ?? false;
 describe('the supervisor', { skip }, () => {
   it('leaves no fd behind, whatever programs held', async () => {
     for (const shm of SHM_MODES) {
-      const before = fds().length;
+      const before = openFds();
       const supervisor = await supervise(shm);
       const { exit } = await run(supervisor, '/bin/sh', '-c', 'exec 3<>/dev/tee0 4<>/dev/tee0');
       assert.deepEqual(exit, { code: 0, signal: null });
@@ -123,8 +93,64 @@ describe('the supervisor', { skip }, () => {
       assert.equal(supervisor.files.open.length, 1);
       supervisor.killAll();
       await supervisor.close();
-      assert.equal(fds().length, before);
+      assert.equal(openFds(), before);
     }
+  });
+
+  it('ends while a program is being started', async () => {
+    for (const shm of SHM_MODES) {
+      for (const rounds of [0, 1, 2, 4, 8]) {
+        const before = openFds();
+        const supervisor = await supervise(shm);
+        const spawned = supervisor.spawn({ ...QUIET, argv: ['/bin/true'] });
+        const rejected = spawned.then(
+          () => undefined,
+          (error: Error) => error.message,
+        );
+        let served = 0;
+        await supervisor.run(() => served++ >= rounds);
+        // Its first call waits by now, for an answer that does not come.
+        await sleep(50);
+        await supervisor.close();
+        assert.match((await rejected) ?? 'the box has ended', /the box has ended|ENOSYS/);
+        assert.equal(openFds(), before);
+      }
+    }
+  });
+
+  it('kills what starts after it has killed', async () => {
+    const supervisor = await supervise();
+    supervisor.killAll();
+    const { exit } = await run(supervisor, '/bin/sleep', '60');
+    assert.deepEqual(exit, { code: null, signal: 'SIGKILL' });
+    await supervisor.close();
+  });
+
+  it('serves calls beside a file that is always ready', async () => {
+    const supervisor = await supervise();
+    const { libc, arch, epoll } = supervisor;
+    const ready = libc.syscall(arch.eventfd2, 1, 0);
+    epoll.add(ready, EPOLLIN, () => {});
+    assert.equal((await run(supervisor, '/bin/sh', '-c', 'cat /dev/null; exit 7')).exit?.code, 7);
+    epoll.remove(ready);
+    closeSync(ready);
+    await supervisor.close();
+  });
+
+  it('gives Node’s own loop its turns while calls keep coming', async () => {
+    const supervisor = await supervise();
+    const busy = ['/bin/sh', '-c', 'while :; do cat /dev/null; done'];
+    void supervisor.spawn({ ...QUIET, argv: busy });
+    await supervisor.run(() => supervisor.pids.length > 0);
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    let rounds = 0;
+    await supervisor.run(() => ++rounds >= 1000);
+    clearInterval(timer);
+    assert.ok(ticks > 2, `${ticks} turns in ${rounds} rounds`);
+    supervisor.killAll();
+    await supervisor.run(() => supervisor.pids.length === 0);
+    await supervisor.close();
   });
 
   it('tells of programs as they come and go', async () => {
@@ -162,8 +188,7 @@ describe('the supervisor', { skip }, () => {
       },
     });
     // One program in the call that fails, and one that makes calls all the time.
-    const busy = { argv: ['/bin/sh', '-c', 'while cat /dev/null; do :; done'], cwd: '/', env: {} };
-    void supervisor.spawn({ ...busy, stdio: [0, 1, 2] });
+    void supervisor.spawn({ ...QUIET, argv: ['/bin/sh', '-c', 'while cat /dev/null; do :; done'] });
     await supervisor.run(() => supervisor.pids.length > 0);
     let pids: readonly number[] = [];
     supervisor.watchPids((now) => (pids = [...new Set([...pids, ...now])]));
@@ -189,72 +214,6 @@ describe('the supervisor', { skip }, () => {
     assert.deepEqual({ exit, output }, { exit: { code: 0, signal: null }, output: 'opened\n' });
     assert.deepEqual(exit, { code: 0, signal: null });
     assert.equal(supervisor.kernel.sched.halted, undefined);
-    await supervisor.close();
-  });
-});
-
-describe('the program server', { skip }, () => {
-  it('takes requests in pieces and signals together', async () => {
-    const supervisor = await supervise();
-    const before = fds().length;
-    const path = join(directory, 'socket');
-    const server = new ProgramServer(supervisor, path);
-    const sockets = new FdSockets(supervisor.libc, supervisor.arch);
-    const output = openSync(join(directory, 'output'), 'w');
-    const caller = sockets.connect(path);
-    // More than the kernel puts into one buffer of a stream.
-    const env = { LARGE: 'x'.repeat(60_000) };
-    const script = 'trap "echo got; exit 7" TERM; echo ${#LARGE}; while :; do sleep 0.01; done';
-    const request = { argv: ['/bin/sh', '-c', script], cwd: '/', env };
-    sockets.send(caller, encodeLine(request), [0, output, output]);
-    const written = (): string => readFileSync(join(directory, 'output'), 'utf8');
-    await supervisor.run(() => written() === '60000\n');
-    const signals = [{ signal: 'SIGCONT' }, { signal: 'SIGTERM' }] as const;
-    sockets.send(caller, Buffer.concat(signals.map((signal) => encodeLine(signal))), []);
-    await supervisor.run(() => supervisor.pids.length === 0);
-    assert.equal(written(), '60000\ngot\n');
-    const answers = Buffer.from(sockets.receive(caller).bytes).toString();
-    assert.match(answers, /^\{"pid":\d+\}\n\{"exit":\{"code":7,"signal":null\}\}\n$/);
-    for (const fd of [caller, output]) closeSync(fd);
-    server.close();
-    assert.equal(fds().length, before);
-    await supervisor.close();
-  });
-
-  it('keeps signals for a program that is being started', async () => {
-    const supervisor = await supervise();
-    const path = join(directory, 'socket');
-    const server = new ProgramServer(supervisor, path);
-    const sockets = new FdSockets(supervisor.libc, supervisor.arch);
-    const caller = sockets.connect(path);
-    const request = { argv: ['/bin/sleep', '60'], cwd: '/', env: {} };
-    const lines = [encodeLine(request), encodeLine({ signal: 'SIGTERM' })];
-    sockets.send(caller, Buffer.concat(lines), [0, 1, 2]);
-    await supervisor.run(() => supervisor.pids.length > 0);
-    await supervisor.run(() => supervisor.pids.length === 0);
-    const answers = Buffer.from(sockets.receive(caller).bytes).toString();
-    assert.match(answers, /^\{"pid":\d+\}\n\{"exit":\{"code":null,"signal":"SIGTERM"\}\}\n$/);
-    closeSync(caller);
-    server.close();
-    await supervisor.close();
-  });
-
-  it('drops who sends something else', async () => {
-    const supervisor = await supervise();
-    const path = join(directory, 'socket');
-    const server = new ProgramServer(supervisor, path);
-    const sockets = new FdSockets(supervisor.libc, supervisor.arch);
-    const wrong = ['hello\n', '{"signal":"SIGNOTHING"}\n', '{"argv":[],"cwd":"/","env":{}}\n'];
-    for (const text of wrong) {
-      const caller = sockets.connect(path);
-      sockets.send(caller, Buffer.from(text), [0, 1, 2]);
-      let rounds = 0;
-      await supervisor.run(() => rounds++ > 4);
-      assert.equal(sockets.receive(caller).bytes.length, 0, text);
-      closeSync(caller);
-    }
-    assert.throws(() => new ProgramServer(supervisor, path), /EADDRINUSE/);
-    server.close();
     await supervisor.close();
   });
 });

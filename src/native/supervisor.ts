@@ -36,8 +36,10 @@ import { VmAccess } from './vm-access.ts';
 const SIGNAL_POLL_MS = 4;
 /** Longest sleep of the loop: what only Node's own loop sees waits at most so long, milliseconds. */
 const IDLE_MS = 250;
-/** Under load Node's own loop gets a turn after so many rounds. */
-const ROUNDS_PER_TURN = 1024;
+/** Under load Node's own loop gets a turn after so long, milliseconds. */
+const TURN_MS = 10;
+/** A task that never rests, like a wait that a signal keeps ending, leaves others their turn. */
+const STEPS_PER_ROUND = 1000;
 const POLLIN = 1;
 /** A call that has not been answered. */
 interface Notification extends CallId {
@@ -78,7 +80,13 @@ export class Supervisor {
   #onPids: ((pids: readonly number[]) => void) | undefined;
   /** Node's own loop needs a turn: a signal came, a message, or it had none for long. */
   #turnDue = false;
-  #rounds = 0;
+  #turnedMs = 0;
+  /** A call was there when events were handled. */
+  #callWaits = false;
+  /** A call that was received, and is served after what happened before it. */
+  #received: CallId | undefined;
+  /** Whoever is started from now on is killed too. */
+  #areKilled = false;
   #lookedMs = 0;
 
   readonly #pollfds = new DataView(new ArrayBuffer(128));
@@ -119,6 +127,13 @@ export class Supervisor {
     this.#pollfds.setInt16(12, POLLIN, true);
     kernel.sched.ownLoop(() => {});
     kernel.sched.onHalt(() => this.#stop());
+    spawner.onFailure((error) =>
+      kernel.sched.halt(
+        'internal error',
+        `the thread that starts programs: ${error.message}`,
+        error,
+      ),
+    );
   }
 
   /** @throws NativeUnavailable where the host's kernel, a container or a missing part forbids it. */
@@ -149,14 +164,12 @@ export class Supervisor {
       ended?.(exit);
     };
     return this.#spawner
-      .spawn(request, {
-        started: (pid) => {
-          program.pid = pid;
-          this.#programs.add(pid);
-          this.#pidsChanged();
-          if (this.#inPlace !== undefined) this.#reaper.watch(pid, hasEnded);
-        },
-        ended: hasEnded,
+      .spawn(request, (pid) => {
+        program.pid = pid;
+        this.#programs.add(pid);
+        this.#pidsChanged();
+        if (this.#areKilled) sendSignal(pid, 'SIGKILL');
+        this.#reaper.watch(pid, hasEnded);
       })
       .then(() => program);
   }
@@ -169,18 +182,19 @@ export class Supervisor {
   async run(until: () => boolean): Promise<void> {
     const { sched } = this.kernel;
     while (sched.halted === undefined) {
-      const state = sched.runReady();
+      const state = sched.runReady(true, STEPS_PER_ROUND);
       if (state === 'host') {
         await sched.settleHost();
         continue;
       }
       if (until()) return;
-      if (this.#turnDue || this.#rounds++ % ROUNDS_PER_TURN === 0) {
+      if (this.#turnDue || performance.now() - this.#turnedMs > TURN_MS) {
         this.#turnDue = false;
         await this.#host.turn();
+        this.#turnedMs = performance.now();
         continue;
       }
-      this.#poll(this.#timeoutMs());
+      this.#poll(state === 'endless' ? 0 : this.#timeoutMs());
     }
   }
 
@@ -200,8 +214,9 @@ export class Supervisor {
     return this.files.open.length === 0 && !this.kernel.sched.runnable;
   }
 
-  /** Kills the native processes of this box. */
+  /** Kills the native processes of this box, and those that are being started. */
   killAll(): void {
+    this.#areKilled = true;
     for (const pid of this.pids) sendSignal(pid, 'SIGKILL');
   }
 
@@ -230,21 +245,35 @@ export class Supervisor {
     const timer = sched.nextTimerNs;
     const untilTimer =
       timer === undefined ? IDLE_MS : Math.max(0, Math.ceil((timer - sched.nowNs()) / 1e6));
-    const isWatching = this.#pending.size > 0 || this.#inPlace?.tracer.hasSleepers === true;
+    const inPlace = this.#inPlace;
+    const isWatching =
+      this.#pending.size > 0 || inPlace?.tracer.hasSleepers === true || inPlace?.isForking === true;
     return Math.min(untilTimer, isWatching ? SIGNAL_POLL_MS : IDLE_MS);
   }
 
   #poll(timeoutMs: number): void {
+    if (this.#received !== undefined) return this.#takeReceived();
     if (this.#inPlace?.tracer.hasSleepers === true) this.#inPlace.tracer.letGoOfSleepers();
+    if (this.#inPlace?.isForking === true) this.#inPlace.endForks();
     const ready = this.libc.poll(this.#pollAddress, 2, timeoutMs);
     if (ready < 0) {
       this.#turnDue = this.libc.errno() === EINTR;
       return;
     }
     if (ready === 0) this.#turnDue = true;
-    // Hang-ups first, and what they start: a program's close() comes before its next call.
-    if (this.#pollfds.getInt16(14, true) !== 0) this.epoll.dispatch();
-    else if (this.#pollfds.getInt16(6, true) !== 0) this.#receive();
+    const hasCall = this.#pollfds.getInt16(6, true) !== 0;
+    const hasEvents = this.#pollfds.getInt16(14, true) !== 0;
+    // Hang-ups first, and what they start: a program's close() comes before its next call. But events
+    // that stay, like who connects while fds are short, keep a call waiting for one round only.
+    const isCallDue = hasCall && this.#callWaits;
+    this.#callWaits = hasCall && hasEvents && !isCallDue;
+    if (hasEvents && !isCallDue) {
+      this.epoll.dispatch();
+    } else if (hasCall) {
+      this.#received = this.#listener.receive();
+      const isLater = hasEvents && this.epoll.dispatch();
+      if (!isLater) this.#takeReceived();
+    }
     if (this.#pending.size > 0) this.#lookAtPending();
   }
 
@@ -266,9 +295,10 @@ export class Supervisor {
     }
   }
 
-  #receive(): void {
-    const id = this.#listener.receive();
+  #takeReceived(): void {
+    const id = this.#received;
     if (id === undefined) return;
+    this.#received = undefined;
     const { tid, nr } = this.#listener;
     if (this.#inPlace?.calls.has(nr) === true) return this.#aroundShared(this.#inPlace, id, tid);
     const isExec = this.arch.execCalls.includes(nr);
@@ -319,6 +349,7 @@ export class Supervisor {
 
   /** Whether a thread waits for the answer to a call. */
   #isHeld(tid: number): boolean {
+    if (this.#received !== undefined && this.#listener.tid === tid) return true;
     for (const thread of this.#pending.keys()) if (thread.tid === tid) return true;
     return false;
   }

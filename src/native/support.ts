@@ -34,6 +34,12 @@ export const NATIVE_SUPPORT: readonly SupportRow[] = [
     'partial',
     'it is a memfd: beyond its end -EINVAL becomes SIGBUS at the access; PROT_EXEC is possible',
   ),
+  row(
+    'opening a SHM_ALLOC fd again by /proc/PID/fd/N',
+    'partial',
+    'of closes that come at once some are not counted: the memory stays until the box ends',
+  ),
+  row('shutdown() of TEE fds', 'partial', 'ends the context; -ENOTSOCK there'),
   row('mmap of other TEE fds', 'partial', '-ENODEV where a device has -EINVAL or -ENODEV'),
   row(
     'TEE_IOC_SHM_REGISTER',
@@ -73,6 +79,16 @@ export const NATIVE_SUPPORT: readonly SupportRow[] = [
     'seen within 4 ms; SA_RESTART as the kernel does',
   ),
   row('SIGKILL during killable waits', 'partial', 'seen within 4 ms'),
+  row(
+    'signals at the moment of a call',
+    'partial',
+    'before teebox has taken it, a handler without SA_RESTART ends open, stat or ioctl with -EINTR',
+  ),
+  row(
+    'programs of teebox exec that read a terminal',
+    'partial',
+    'they are in the process group of teebox serve, which must be in the foreground: SIGTTIN',
+  ),
   row('setuid programs', 'partial', 'only when teebox runs as root (no_new_privs otherwise)'),
   row('32-bit programs', 'absent', 'they find no TEE'),
   row('programs that install io_uring opens', 'absent', 'the filter sees system calls only'),

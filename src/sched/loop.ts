@@ -13,7 +13,7 @@ export interface Driven {
   readonly halted: Halt | undefined;
   readonly awaited: Task | undefined;
   readonly nextTimerNs: number | undefined;
-  runReady(): 'idle' | 'host' | 'halted' | 'endless';
+  runReady(jump: boolean, most: number): 'idle' | 'host' | 'halted' | 'endless';
   resumeAwaited(): void;
   releaseAwaited(whenSettled: Promise<void>): void;
   settleHalted(): void;
@@ -28,6 +28,9 @@ export interface Outside {
 /** How long an async body may go without settling before its await counts as foreign. */
 const FOREIGN_TURNS = 8;
 const FOREIGN_MICROTASKS = 64;
+
+/** A box that never rests, like one with a wait that a signal keeps ending, leaves the outside its turn. */
+const STEPS_PER_TURN = 100_000;
 
 /** Until the outside gets its turn it holds this, not the box: searches make many in one turn. */
 interface Start {
@@ -113,10 +116,11 @@ export class Loop {
   async #untilIdle(): Promise<void> {
     const { clock } = this.#sched;
     for (;;) {
-      const state = this.#sched.runReady();
+      const state = this.#sched.runReady(true, STEPS_PER_TURN);
       if (state === 'halted') return;
       const next = this.#sched.nextTimerNs;
-      if (state === 'host') await this.settleHost();
+      if (state === 'endless') await this.#outside.turn();
+      else if (state === 'host') await this.settleHost();
       else if (clock.live && next !== undefined) await this.#sleepUntil(next);
       else return;
     }

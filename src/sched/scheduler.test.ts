@@ -50,6 +50,40 @@ describe('tasks', () => {
     assert.deepEqual([...sched.tasks], []);
   });
 
+  it('give way to others that are ready, and go on', () => {
+    const sched = scheduler();
+    const seen: string[] = [];
+    for (const name of ['a', 'b']) {
+      sched.spawn(
+        name,
+        (function* (): Co<void> {
+          for (let n = 0; n < 2; n++) {
+            seen.push(name);
+            yield* sched.giveWay();
+          }
+        })(),
+      );
+    }
+    assert.equal(sched.runReady(true, 3), 'endless');
+    assert.deepEqual(seen, ['a', 'b', 'a']);
+    assert.equal(sched.runReady(), 'idle');
+    assert.deepEqual(seen, ['a', 'b', 'a', 'b']);
+  });
+
+  it('that never rest leave the outside its turn', async () => {
+    const sched = scheduler();
+    let isEnough = false;
+    const task = sched.spawn(
+      'busy',
+      (function* (): Co<void> {
+        while (!isEnough) yield* sched.giveWay();
+      })(),
+    );
+    setImmediate(() => (isEnough = true));
+    await sched.drive();
+    assert.equal(task.state, 'done');
+  });
+
   it('a coroutine called from outside returns its value without a promise when it does not block', () => {
     const sched = scheduler();
     const task = sched.createTask('caller', { called: true });

@@ -226,6 +226,11 @@ export class Scheduler implements TraceContext {
     if (this.searching) yield POINT;
   }
 
+  /** Others that are ready run first: schedule() of a task that goes on at once. */
+  *giveWay(): Co<void> {
+    yield POINT;
+  }
+
   *sleep(ns: number, mode: WaitMode, site = 'sleep'): Co<WaitStatus> {
     return yield* this.park(site, mode, ns);
   }

@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { ROOT, blocksOf } from './blocks.ts';
 
+/** Longest that it may take before it counts as hung, milliseconds. */
+const HUNG_MS = 120_000;
+
 const withoutNumbers = (line: string): string =>
   line.replaceAll(/\d+(\.\d+)?/g, 'N').replaceAll(/ +/g, ' ');
 
@@ -15,7 +18,8 @@ it('the README shows what `npm start` prints, in its order', () => {
     .split('\n')
     .filter((line) => line.trim() !== '…');
   const main = join(ROOT, 'src/cli/main.ts');
-  const printed = execFileSync(process.execPath, [main, 'start'], { encoding: 'utf8' }).split('\n');
+  const options = { encoding: 'utf8', timeout: HUNG_MS, killSignal: 'SIGKILL' } as const;
+  const printed = execFileSync(process.execPath, [main, 'start'], options).split('\n');
   let at = 0;
   for (const line of shown) {
     const found = printed.findIndex(

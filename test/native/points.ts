@@ -92,7 +92,7 @@ export const POINTS = [
     test: 'in place',
   },
   {
-    point: 'a child has copies of what its parent has mapped in place',
+    point: 'a child has copies of what its parent has mapped in place, however long a fork takes',
     test: 'in place, forks',
   },
   { point: 'static programs map in place too', test: 'in place, static program' },
@@ -114,6 +114,10 @@ export const POINTS = [
   },
   { point: 'a client that dies in an invoke harms nobody', test: 'killed in an invoke' },
   {
+    point: 'a wait of a TA that a signal keeps ending leaves others their turn',
+    test: 'killed in a wait of the TA',
+  },
+  {
     point: 'the death of a supplicant fails its requests, and another can take its place',
     test: 'supplicant',
   },
@@ -122,6 +126,8 @@ export const POINTS = [
   { point: 'arguments, environment, directory and files pass through', test: 'program' },
   { point: 'exit codes and deaths by signal pass through', test: 'exit codes' },
   { point: 'a program may close its standard files', test: 'closed standard files' },
+  { point: 'signals to teebox reach its programs, whenever they come', test: 'signals to teebox' },
+  { point: 'a reader of stderr that goes away ends nothing', test: 'unread errors' },
   { point: 'nothing needs root', test: 'without root' },
   { point: 'several programs share one box', test: 'one box, two programs' },
   // TAs that go wrong

@@ -1,12 +1,16 @@
 /** What passes between a native program and its shell, and programs that share a box. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SIGNALS } from '../../src/cli/signals.ts';
 import { TA_TEST_CMD } from './commands.ts';
 import {
   COUNTER_TA,
   TEEBOX_COMMAND,
+  TEST_TA,
   checkTheme,
   directory,
   nativeTest,
@@ -61,22 +65,46 @@ describe('native programs and their shell', () => {
   });
 
   nativeTest('one box, two programs', async () => {
-    const socket = join(directory, 'socket');
-    const [node, main] = TEEBOX_COMMAND;
-    const serve = start(node, [main, 'serve', '-q', '--socket', socket, '--ta', COUNTER_TA], {});
-    const exited = new Promise((resolve) => serve.once('exit', resolve));
-    try {
-      while (!existsSync(socket) && serve.exitCode === null) await nextTurn();
-      for (const call of [1, 2]) {
-        const ran = await teebox(['exec', '--socket', socket, '--', programs, 'count']);
-        assert.deepEqual(ran, { code: 0, stdout: lines(`0x00000000: call ${call}`), stderr: '' });
-      }
-      const ran = await teebox(['exec', '--socket', socket, '--', '/bin/sh', '-c', 'exit 42']);
-      assert.equal(ran.code, 42);
-    } finally {
-      serve.kill('SIGTERM');
-      await exited;
+    const box = await served(COUNTER_TA);
+    for (const call of [1, 2]) {
+      const ran = await teebox(box.exec(programs, 'count'));
+      assert.deepEqual(ran, { code: 0, stdout: lines(`0x00000000: call ${call}`), stderr: '' });
     }
+    assert.equal((await teebox(box.exec('/bin/sh', '-c', 'exit 42'))).code, 42);
+    assert.equal(await box.stop('SIGTERM'), 0);
+  });
+
+  nativeTest('killed in a wait of the TA', async () => {
+    const box = await served(TEST_TA);
+    const client = withPid(`${programs} command ${TA_TEST_CMD.WAIT} 600000`);
+    const waits = startTeebox(...box.exec(...client.argv));
+    const pid = await client.pid();
+    // It is in its call by then; if it were not, there would be nothing to see.
+    await sleep(500);
+    process.kill(pid, 'SIGKILL');
+    assert.equal(await waits.code, 128 + constants.signals.SIGKILL);
+    assert.equal((await teebox(box.exec('/bin/sh', '-c', 'exit 42'))).code, 42);
+    assert.equal(await box.stop('SIGINT'), 0);
+  });
+
+  nativeTest('signals to teebox', async () => {
+    for (const signal of SIGNALS) {
+      const code = 128 + constants.signals[signal];
+      const program = withPid('sleep 600');
+      const runs = startTeebox('run', '-q', '--supplicant', 'none', '--', ...program.argv);
+      await endsWith(runs, await program.pid(), signal, code);
+      const supplicant = withPid('sleep 600');
+      const command = supplicant.argv.map((arg) => `'${arg}'`).join(' ');
+      const waits = startTeebox('run', '-q', '--supplicant', command, '--', '/bin/true');
+      await endsWith(waits, await supplicant.pid(), signal, code);
+    }
+  });
+
+  nativeTest('unread errors', async () => {
+    const options = ['run', '--trace', 'all', '--supplicant', 'none', '--ta', TEST_TA];
+    const runs = startTeebox(...options, '--', '/bin/sh', '-c', `${programs} identity; exit 7`);
+    runs.child.stderr?.destroy();
+    assert.equal(await runs.code, 7);
   });
 
   nativeTest('TA panics', () => checkTheme('panics'));
@@ -90,6 +118,59 @@ describe('native programs and their shell', () => {
   });
 });
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5));
+/** A teebox that runs; its code as a shell gives it. */
+function startTeebox(...args: readonly string[]) {
+  const [node, main] = TEEBOX_COMMAND;
+  const child = start(node, [main, ...args], {});
+  child.stdout?.resume();
+  child.stderr?.resume();
+  const code = new Promise<number>((resolve) =>
+    child.once('exit', (own, signal) =>
+      resolve(own ?? 128 + (signal === null ? 0 : constants.signals[signal])),
+    ),
+  );
+  return { child, code };
+}
+
+/** A box that is served. */
+async function served(ta: string) {
+  const socket = join(directory, `socket-${sockets++}`);
+  const { child, code } = startTeebox('serve', '-q', '--socket', socket, '--ta', ta);
+  while (!existsSync(socket) && child.exitCode === null && child.signalCode === null) {
+    await sleep(5);
+  }
+  return {
+    exec: (...program: readonly string[]) => ['exec', '--socket', socket, '--', ...program],
+    stop(signal: NodeJS.Signals): Promise<number> {
+      child.kill(signal);
+      return code;
+    },
+  };
+}
+
+let sockets = 0;
+
+/** A program that tells its pid. */
+function withPid(command: string) {
+  const path = join(directory, `pid-${sockets++}`);
+  const text = (): string => (existsSync(path) ? readFileSync(path, 'latin1') : '');
+  return {
+    argv: ['/bin/sh', '-c', `echo $$ > ${path}; exec ${command}`],
+    async pid(): Promise<number> {
+      while (!text().endsWith('\n')) await sleep(5);
+      return Number(text());
+    },
+  };
+}
+
+/** A signal to teebox ends it with this code, and the program. */
+async function endsWith(
+  { child, code }: ReturnType<typeof startTeebox>,
+  program: number,
+  signal: NodeJS.Signals,
+  expected: number,
+): Promise<void> {
+  child.kill(signal);
+  assert.equal(await code, expected, signal);
+  while (existsSync(`/proc/${program}/exe`)) await sleep(5);
 }

@@ -12,12 +12,16 @@ import { RPMB_FILE } from '../../src/userland/tee-supplicant/rpmb.ts';
 import { pathOf } from './fixtures.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+/** Longest that a run may take before it counts as hung, milliseconds. */
+const HUNG_MS = 120_000;
 const work = mkdtempSync(join(tmpdir(), 'teebox-storage-'));
 after(() => rmSync(work, { recursive: true }));
 
 function storage(...args: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'storage', ...args], {
     encoding: 'utf8',
+    timeout: HUNG_MS,
+    killSignal: 'SIGKILL',
   });
   return { status, lines: stdout.trimEnd().split('\n'), stderr };
 }

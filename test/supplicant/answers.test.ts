@@ -410,7 +410,7 @@ describe('both supplicants', { skip }, () => {
       const recv = [
         value(VALUE_IN, OPTEE_RPC_SOCKET_RECV, INSTANCE, handle),
         room,
-        value(VALUE_IN, 50),
+        value(VALUE_IN, 1000),
       ];
       const both = await t.asked.askAll(
         [OPTEE_RPC_CMD_SOCKET, recv],

@@ -1,6 +1,5 @@
 /** `teebox exec`: runs a program on the box of a `teebox serve`. */
 import { Socket } from 'node:net';
-import { constants } from 'node:os';
 import { HOST_ARCHS } from '../../native/arch.ts';
 import { FdSockets, SocketError } from '../../native/fd-passing.ts';
 import { NativeUnavailable, loadLibc } from '../../native/libc.ts';
@@ -8,10 +7,9 @@ import { encodeLine } from '../../native/program-server.ts';
 import type { FromServer } from '../../native/program-server.ts';
 import { CliError, EXIT, UsageError } from '../command.ts';
 import type { Command } from '../command.ts';
-import { definedEnv } from '../native-box.ts';
+import { definedEnv, workingDirectory } from '../native-box.ts';
 import { parseBoxOptions } from '../options.ts';
-
-const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+import { SIGNALS, signalNumber } from '../signals.ts';
 
 export const exec: Command = {
   usage: 'teebox exec --socket PATH -- PROGRAM ARGS...',
@@ -20,7 +18,7 @@ export const exec: Command = {
     if (socket === undefined) throw new UsageError('where? teebox exec --socket PATH -- PROGRAM');
     if (program.length === 0) throw new UsageError('which program? teebox exec … -- PROGRAM ARGS');
     const connection = await handOver(socket, program);
-    for (const signal of FORWARDED) {
+    for (const signal of SIGNALS) {
       process.on(signal, () => connection.write(encodeLine({ signal })));
     }
     return exitOf(connection);
@@ -33,7 +31,7 @@ async function handOver(path: string, argv: readonly string[]): Promise<Socket> 
   const sockets = new FdSockets(loadLibc(), arch);
   try {
     const fd = sockets.connect(path);
-    sockets.send(fd, encodeLine({ argv, cwd: process.cwd(), env: definedEnv() }), [0, 1, 2]);
+    sockets.send(fd, encodeLine({ argv, cwd: workingDirectory(), env: definedEnv() }), [0, 1, 2]);
     return new Socket({ fd });
   } catch (error) {
     if (error instanceof SocketError)
@@ -44,27 +42,30 @@ async function handOver(path: string, argv: readonly string[]): Promise<Socket> 
 
 /** Reads the server's lines up to the program's end. */
 async function exitOf(connection: Socket): Promise<number> {
-  let rest = '';
-  for await (const chunk of connection) {
-    rest += String(chunk);
-    const lines = rest.split('\n');
-    rest = lines.pop() ?? '';
-    for (const line of lines) {
-      const message = JSON.parse(line) as FromServer;
-      if ('error' in message) throw startError(message.error);
-      if ('exit' in message) {
-        connection.destroy();
-        return message.exit.code ?? 128 + signalNumber(message.exit.signal);
+  let text = '';
+  // A server that is killed resets the connection.
+  connection.on('error', () => {});
+  const exit = await new Promise<number>((resolve, reject) => {
+    connection.on('data', (chunk) => {
+      text += String(chunk);
+      const lines = text.split('\n');
+      text = lines.pop() ?? '';
+      for (const line of lines) {
+        const message = JSON.parse(line) as FromServer;
+        if ('error' in message) reject(startError(message.error));
+        if ('exit' in message) {
+          resolve(message.exit.code ?? 128 + signalNumber(message.exit.signal));
+        }
       }
-    }
-  }
-  throw new CliError('the box has ended', EXIT.corePanic);
+    });
+    connection.on('close', () => reject(new CliError('the box has ended', EXIT.corePanic)));
+  });
+  connection.destroy();
+  return exit;
 }
 
 const startError = (text: string): CliError =>
-  new CliError(`cannot run it: ${text}`, /ENOENT/.test(text) ? EXIT.notFound : EXIT.notExecutable);
-
-function signalNumber(name: string | null): number {
-  const numbers: Readonly<Record<string, number>> = constants.signals;
-  return name === null ? 0 : (numbers[name] ?? 0);
-}
+  new CliError(
+    `cannot run it: ${text}`,
+    text.endsWith('ENOENT') ? EXIT.notFound : EXIT.notExecutable,
+  );

@@ -19,8 +19,7 @@ export const serve: Command = {
     const stop = (): void => {
       stopped = true;
     };
-    process.on('SIGINT', stop);
-    process.on('SIGTERM', stop);
+    native.signals.take(stop);
     try {
       server = open(native, socket);
       if (!options.quiet) printError(`teebox: serving on ${socket}`);

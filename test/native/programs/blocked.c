@@ -30,6 +30,25 @@ static void alarm_in_ms(int ms)
 	need(setitimer(ITIMER_REAL, &timer, NULL) == 0, "setitimer");
 }
 
+/* A child sends it once this process sleeps in a call, so that it cannot come before. */
+static void alarm_when_blocked(void)
+{
+	int parent = getpid();
+	int pid = fork();
+	if (pid != 0)
+		return;
+	wait_until_blocked(parent, supplicant);
+	_exit(kill(parent, SIGALRM));
+}
+
+static int receive_and_join(void)
+{
+	int rc = receive();
+	int status;
+	need(wait(&status) > 0 && status == 0, "the child that sends a signal");
+	return rc;
+}
+
 static void count(int signal)
 {
 	(void)signal;
@@ -47,21 +66,22 @@ static void restart_once(int signal)
 {
 	handled++;
 	set_handler(signal, count, 0);
-	alarm_in_ms(20);
+	alarm_when_blocked();
 }
 
 static void interrupted(void)
 {
 	set_handler(SIGALRM, count, 0);
 	handled = 0;
-	alarm_in_ms(20);
-	int rc = receive();
+	alarm_when_blocked();
+	int rc = receive_and_join();
 	fact("RECV, a signal: %s, handled %d", outcome(rc), (int)handled);
 
 	set_handler(SIGALRM, restart_once, SA_RESTART);
 	handled = 0;
-	alarm_in_ms(20);
-	rc = receive();
+	alarm_when_blocked();
+	rc = receive_and_join();
+	need(wait(NULL) > 0, "the handler's child");
 	fact("RECV, first with SA_RESTART: %s, handled %d", outcome(rc), (int)handled);
 }
 
@@ -77,8 +97,8 @@ static void not_interrupted(void)
 	handled = 0;
 	kill(getpid(), SIGUSR1);
 	kill(getpid(), SIGUSR2);
-	alarm_in_ms(20);
-	int rc = receive();
+	alarm_when_blocked();
+	int rc = receive_and_join();
 	fact("RECV, signals blocked and ignored, then one: %s, handled %d", outcome(rc),
 	     (int)handled);
 	sigprocmask(SIG_UNBLOCK, &blocked, NULL);

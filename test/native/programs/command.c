@@ -10,8 +10,8 @@ static struct reply run(struct client client, uint32_t command, uint32_t value)
 
 THEME(command)
 {
-	need(argc == 2, "command NUMBER");
-	fact_reply("the command", run(connect_ta(), atoi(argv[1]), 0));
+	need(argc >= 2, "command NUMBER [VALUE]");
+	fact_reply("the command", run(connect_ta(), atoi(argv[1]), argc > 2 ? atoi(argv[2]) : 0));
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <linux/userfaultfd.h>
 
 #define FORKS 200
 #define ROUNDS 100
@@ -443,6 +444,49 @@ static int traced(void)
 	return 0;
 }
 
+/* Reads that a fork was made after a while: until then that does not return. */
+static void *slow_reader(void *fd)
+{
+	struct uffd_msg message;
+	usleep(400000);
+	need(read((int)(intptr_t)fd, &message, sizeof(message)) == sizeof(message), "a fork's event");
+	return NULL;
+}
+
+/* A userfaultfd that holds forks up; -1 where that is not allowed. */
+static int fork_holder(void *page)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_EVENT_FORK };
+	struct uffdio_register range = { { (uintptr_t)page, PAGE }, UFFDIO_REGISTER_MODE_MISSING, 0 };
+	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0 && ioctl(fd, UFFDIO_REGISTER, &range) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* A fork that takes longer than anybody waits for one. */
+static void forked_slowly(uint8_t *heap)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = fork_holder(page);
+	pthread_t reader;
+	if (fd >= 0)
+		pthread_create(&reader, NULL, slow_reader, (void *)(intptr_t)fd);
+	int pid = fork();
+	if (pid == 0) {
+		heap[0] ^= 1;
+		_exit(kind_of(heap) == 'p' ? 0 : 1);
+	}
+	uint8_t kept = heap[0];
+	join_child(pid);
+	fact("after a slow fork: %c, kept %d", kind_of(heap), heap[0] == kept);
+	if (fd >= 0)
+		pthread_join(reader, NULL);
+	close(fd);
+	munmap(page, PAGE);
+}
+
 THEME(in_place_executed)
 {
 	(void)argc, (void)argv;
@@ -461,6 +505,7 @@ THEME(in_place_forked)
 	struct shm other = registered(heap, 4 * PAGE);
 	fact("wrong of %d forks: %d", FORKS, forks_wrong(heap, stack, &shm));
 	not_forked();
+	forked_slowly(heap);
 	executed(stack, &shm);
 	let_go(&other);
 	killed(heap);

@@ -124,7 +124,9 @@ function* suspend(msg: RpcMessage): Co<void> {
   const { kernel, switches } = msg.smc.optee;
   const ms = OpteeMsgParamValue.a.lo(msg.view, msg.param(0));
   const ns = jiffiesToNs(msecsToJiffies(ms, switches.hz) + 1, switches.hz);
-  yield* kernel.sched.park('msleep_interruptible', 'interruptible', ns);
+  const how = yield* kernel.sched.park('msleep_interruptible', 'interruptible', ns);
+  // The secure world asks again at once, and again, as long as the signal is pending.
+  if (how === 'signal') yield* kernel.sched.giveWay();
   msg.ret = TEEC_SUCCESS;
 }
 
