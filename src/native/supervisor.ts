@@ -39,7 +39,7 @@ const IDLE_MS = 250;
 /** Under load Node's own loop gets a turn after so long, milliseconds. */
 const TURN_MS = 10;
 /** A task that never rests, like a wait that a signal keeps ending, leaves others their turn. */
-const STEPS_PER_ROUND = 1000;
+const STEPS_PER_ROUND = 32;
 const POLLIN = 1;
 /** A call that has not been answered. */
 interface Notification extends CallId {
