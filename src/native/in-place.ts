@@ -85,7 +85,7 @@ export class InPlace implements Placement {
   readonly #buffer = new Uint8Array(PIECE_BYTES);
   readonly #bufferAt: number;
   #forkMs = FORK_MS;
-  /** Threads whose fork takes for ever. */
+  /** Threads in a fork that nobody waits for any more; they are traced until it has ended. */
   readonly #forking = new Map<number, NativeMemory>();
 
   /** @param isHeld whether a thread waits for an answer of ours, so that it cannot run. */
@@ -190,6 +190,7 @@ export class InPlace implements Placement {
     return this.#forking.size > 0;
   }
 
+  /** Lets go of those whose fork has ended, and of their children. */
   endForks(): void {
     for (const [tid, memory] of this.#forking) {
       const stop = this.tracer.wait(tid, 0);

@@ -46,9 +46,10 @@ interface Connection {
   /** Came beside the request and are not used yet. */
   fds: number[];
   program: NativeProgram | undefined;
+  /** Its one program was asked for; it may not have started yet. */
   hasAsked: boolean;
-  /** Signals that came before the program had started, for it. */
-  readonly early: NodeJS.Signals[];
+  /** Signals that came before the program had started, for it: each kind once, as pending ones are. */
+  readonly early: Set<NodeJS.Signals>;
   /** Answers that found no room. */
   unsent: Uint8Array;
 }
@@ -92,7 +93,7 @@ export class ProgramServer {
       fds: [],
       program: undefined,
       hasAsked: false,
-      early: [],
+      early: new Set(),
       unsent: new Uint8Array(),
     };
     this.#connections.add(connection);
@@ -121,7 +122,7 @@ export class ProgramServer {
     // An answer to the message before may have found nobody.
     if (!this.#connections.has(connection)) return;
     if ('signal' in message) {
-      if (connection.program === undefined) connection.early.push(message.signal);
+      if (connection.program === undefined) connection.early.add(message.signal);
       else pass(connection.program, message.signal);
     } else if ('inspect' in message) {
       const memory = this.#memory?.();
@@ -150,7 +151,7 @@ export class ProgramServer {
         connection.program = program;
         if (this.#connections.has(connection)) this.#send(connection, { pid: program.pid });
         else pass(program, 'SIGHUP');
-        for (const signal of connection.early.splice(0)) pass(program, signal);
+        for (const signal of connection.early) pass(program, signal);
       },
       (error: unknown) => {
         close();
@@ -170,10 +171,9 @@ export class ProgramServer {
     const { fd, unsent } = connection;
     if (unsent.length === 0) return;
     const sent = this.#sockets.write(fd, unsent);
+    if (sent < 0 || unsent.length - sent > MOST_TEXT) return this.#forget(connection);
     connection.unsent = unsent.subarray(sent);
-    const isLeft = connection.unsent.length > 0;
-    if (sent < 0 || connection.unsent.length > MOST_TEXT) this.#forget(connection);
-    else this.#supervisor.epoll.modify(fd, isLeft ? EVENTS | EPOLLOUT : EVENTS);
+    this.#supervisor.epoll.modify(fd, sent < unsent.length ? EVENTS | EPOLLOUT : EVENTS);
   }
 
   /** `exec` is gone: its program loses its terminal. */

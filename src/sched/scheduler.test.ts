@@ -31,20 +31,20 @@ function scheduler(policy: Policy = new FifoPolicy()): Scheduler {
   });
 }
 
+/** Two tasks that do the same, `a` and `b`. */
+function spawnTwo(sched: Scheduler, body: (name: string) => Co<void>): void {
+  for (const name of ['a', 'b']) sched.spawn(name, body(name));
+}
+
 describe('tasks', () => {
   it('run in order and end', () => {
     const sched = scheduler();
     const seen: string[] = [];
-    for (const name of ['a', 'b']) {
-      sched.spawn(
-        name,
-        (function* (): Co<void> {
-          seen.push(`${name}1`);
-          yield* sched.sleep(10, 'uninterruptible');
-          seen.push(`${name}2`);
-        })(),
-      );
-    }
+    spawnTwo(sched, function* (name) {
+      seen.push(`${name}1`);
+      yield* sched.sleep(10, 'uninterruptible');
+      seen.push(`${name}2`);
+    });
     assert.equal(sched.runReady(), 'idle');
     assert.deepEqual(seen, ['a1', 'b1', 'a2', 'b2']);
     assert.deepEqual([...sched.tasks], []);
@@ -53,17 +53,12 @@ describe('tasks', () => {
   it('give way to others that are ready, and go on', () => {
     const sched = scheduler();
     const seen: string[] = [];
-    for (const name of ['a', 'b']) {
-      sched.spawn(
-        name,
-        (function* (): Co<void> {
-          for (let n = 0; n < 2; n++) {
-            seen.push(name);
-            yield* sched.giveWay();
-          }
-        })(),
-      );
-    }
+    spawnTwo(sched, function* (name) {
+      for (let n = 0; n < 2; n++) {
+        seen.push(name);
+        yield* sched.yieldCpu();
+      }
+    });
     assert.equal(sched.runReady(true, 3), 'endless');
     assert.deepEqual(seen, ['a', 'b', 'a']);
     assert.equal(sched.runReady(), 'idle');
@@ -76,7 +71,7 @@ describe('tasks', () => {
     const task = sched.spawn(
       'busy',
       (function* (): Co<void> {
-        while (!isEnough) yield* sched.giveWay();
+        while (!isEnough) yield* sched.yieldCpu();
       })(),
     );
     setImmediate(() => (isEnough = true));
@@ -282,16 +277,11 @@ function lostUpdate(policy: Policy): { lost: boolean; choices: readonly number[]
   const sched = scheduler(policy);
   sched.ownLoop(() => {});
   let shared = 0;
-  for (const name of ['a', 'b']) {
-    sched.spawn(
-      name,
-      (function* (): Co<void> {
-        const read = shared;
-        yield* sched.point();
-        shared = read + 1;
-      })(),
-    );
-  }
+  spawnTwo(sched, function* () {
+    const read = shared;
+    yield* sched.point();
+    shared = read + 1;
+  });
   sched.runReady();
   return { lost: shared !== 2, choices: sched.choices };
 }

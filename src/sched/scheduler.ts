@@ -226,8 +226,8 @@ export class Scheduler implements TraceContext {
     if (this.searching) yield POINT;
   }
 
-  /** Others that are ready run first: schedule() of a task that goes on at once. */
-  *giveWay(): Co<void> {
+  /** yield(): others that are ready run first. */
+  *yieldCpu(): Co<void> {
     yield POINT;
   }
 

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'node:test';
+import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SIGNALS } from '../../src/cli/signals.ts';
 import { TA_TEST_CMD } from './commands.ts';
@@ -13,6 +14,8 @@ import {
   TEST_TA,
   checkTheme,
   directory,
+  exitCode,
+  killGroup,
   nativeTest,
   programs,
   run,
@@ -64,8 +67,8 @@ describe('native programs and their shell', () => {
     assert.deepEqual(ran, { code: 0, stdout, stderr: '', uid: ran.uid });
   });
 
-  nativeTest('one box, two programs', async () => {
-    const box = await served(COUNTER_TA);
+  nativeTest('one box, two programs', async (t) => {
+    const box = await served(t, COUNTER_TA);
     for (const call of [1, 2]) {
       const ran = await teebox(box.exec(programs, 'count'));
       assert.deepEqual(ran, { code: 0, stdout: lines(`0x00000000: call ${call}`), stderr: '' });
@@ -74,10 +77,10 @@ describe('native programs and their shell', () => {
     assert.equal(await box.stop('SIGTERM'), 0);
   });
 
-  nativeTest('killed in a wait of the TA', async () => {
-    const box = await served(TEST_TA);
+  nativeTest('killed in a wait of the TA', async (t) => {
+    const box = await served(t, TEST_TA);
     const client = withPid(`${programs} command ${TA_TEST_CMD.WAIT} 600000`);
-    const waits = startTeebox(...box.exec(...client.argv));
+    const waits = startTeebox(t, ...box.exec(...client.argv));
     const pid = await client.pid();
     // It is in its call by then; if it were not, there would be nothing to see.
     await sleep(500);
@@ -87,22 +90,22 @@ describe('native programs and their shell', () => {
     assert.equal(await box.stop('SIGINT'), 0);
   });
 
-  nativeTest('signals to teebox', async () => {
+  nativeTest('signals to teebox', async (t) => {
     for (const signal of SIGNALS) {
       const code = 128 + constants.signals[signal];
       const program = withPid('sleep 600');
-      const runs = startTeebox('run', '-q', '--supplicant', 'none', '--', ...program.argv);
+      const runs = startTeebox(t, 'run', '-q', '--supplicant', 'none', '--', ...program.argv);
       await endsWith(runs, await program.pid(), signal, code);
       const supplicant = withPid('sleep 600');
       const command = supplicant.argv.map((arg) => `'${arg}'`).join(' ');
-      const waits = startTeebox('run', '-q', '--supplicant', command, '--', '/bin/true');
+      const waits = startTeebox(t, 'run', '-q', '--supplicant', command, '--', '/bin/true');
       await endsWith(waits, await supplicant.pid(), signal, code);
     }
   });
 
-  nativeTest('unread errors', async () => {
+  nativeTest('unread errors', async (t) => {
     const options = ['run', '--trace', 'all', '--supplicant', 'none', '--ta', TEST_TA];
-    const runs = startTeebox(...options, '--', '/bin/sh', '-c', `${programs} identity; exit 7`);
+    const runs = startTeebox(t, ...options, '--', '/bin/sh', '-c', `${programs} identity; exit 7`);
     runs.child.stderr?.destroy();
     assert.equal(await runs.code, 7);
   });
@@ -118,24 +121,25 @@ describe('native programs and their shell', () => {
   });
 });
 
-/** A teebox that runs; its code as a shell gives it. */
-function startTeebox(...args: readonly string[]) {
+/** A teebox that runs, for as long as the test at most. */
+function startTeebox(t: TestContext, ...args: readonly string[]) {
   const [node, main] = TEEBOX_COMMAND;
   const child = start(node, [main, ...args], {});
   child.stdout?.resume();
   child.stderr?.resume();
-  const code = new Promise<number>((resolve) =>
-    child.once('exit', (own, signal) =>
-      resolve(own ?? 128 + (signal === null ? 0 : constants.signals[signal])),
-    ),
-  );
-  return { child, code };
+  t.after(() => {
+    if (child.exitCode === null && child.signalCode === null) killGroup(child);
+  });
+  return { child, code: exitCode(child) };
 }
 
+/** Sockets and files of programs so far, for names. */
+let names = 0;
+
 /** A box that is served. */
-async function served(ta: string) {
-  const socket = join(directory, `socket-${sockets++}`);
-  const { child, code } = startTeebox('serve', '-q', '--socket', socket, '--ta', ta);
+async function served(t: TestContext, ta: string) {
+  const socket = join(directory, `socket-${names++}`);
+  const { child, code } = startTeebox(t, 'serve', '-q', '--socket', socket, '--ta', ta);
   while (!existsSync(socket) && child.exitCode === null && child.signalCode === null) {
     await sleep(5);
   }
@@ -148,11 +152,9 @@ async function served(ta: string) {
   };
 }
 
-let sockets = 0;
-
 /** A program that tells its pid. */
 function withPid(command: string) {
-  const path = join(directory, `pid-${sockets++}`);
+  const path = join(directory, `pid-${names++}`);
   const text = (): string => (existsSync(path) ? readFileSync(path, 'latin1') : '');
   return {
     argv: ['/bin/sh', '-c', `echo $$ > ${path}; exec ${command}`],

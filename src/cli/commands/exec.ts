@@ -40,28 +40,30 @@ async function handOver(path: string, argv: readonly string[]): Promise<Socket> 
   }
 }
 
+/** What a connection fails with whose server was killed. */
+const CUT_OFF: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE']);
+
 /** Reads the server's lines up to the program's end. */
 async function exitOf(connection: Socket): Promise<number> {
-  let text = '';
-  // A server that is killed resets the connection.
-  connection.on('error', () => {});
-  const exit = await new Promise<number>((resolve, reject) => {
-    connection.on('data', (chunk) => {
-      text += String(chunk);
-      const lines = text.split('\n');
-      text = lines.pop() ?? '';
+  let rest = '';
+  try {
+    for await (const chunk of connection) {
+      rest += String(chunk);
+      const lines = rest.split('\n');
+      rest = lines.pop() ?? '';
       for (const line of lines) {
         const message = JSON.parse(line) as FromServer;
-        if ('error' in message) reject(startError(message.error));
+        if ('error' in message) throw startError(message.error);
         if ('exit' in message) {
-          resolve(message.exit.code ?? 128 + signalNumber(message.exit.signal));
+          connection.destroy();
+          return message.exit.code ?? 128 + signalNumber(message.exit.signal);
         }
       }
-    });
-    connection.on('close', () => reject(new CliError('the box has ended', EXIT.corePanic)));
-  });
-  connection.destroy();
-  return exit;
+    }
+  } catch (error) {
+    if (!(error instanceof Error) || !CUT_OFF.has(Reflect.get(error, 'code'))) throw error;
+  }
+  throw new CliError('the box has ended', EXIT.corePanic);
 }
 
 const startError = (text: string): CliError =>

@@ -126,7 +126,7 @@ function* suspend(msg: RpcMessage): Co<void> {
   const ns = jiffiesToNs(msecsToJiffies(ms, switches.hz) + 1, switches.hz);
   const how = yield* kernel.sched.park('msleep_interruptible', 'interruptible', ns);
   // The secure world asks again at once, and again, as long as the signal is pending.
-  if (how === 'signal') yield* kernel.sched.giveWay();
+  if (how === 'signal') yield* kernel.sched.yieldCpu();
   msg.ret = TEEC_SUCCESS;
 }
 
