@@ -15,6 +15,7 @@ import { memref } from './memref.ts';
 import { mm } from './mm.ts';
 import { pins } from './pin.ts';
 import { powerCut } from './power-cut.ts';
+import { register } from './register.ts';
 import { Unavailable } from './row.ts';
 import type { Benchmark, Row } from './row.ts';
 import { scale } from './scale.ts';
@@ -28,6 +29,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   memref,
   mm,
   pins,
+  register,
   'aes-ctr': aesCtr,
   'aes-ctr-one-invoke': aesCtrOneInvoke,
   'aes-gcm': aesGcm,

@@ -8,7 +8,6 @@ import { nodeHost } from '../src/host/node/host.ts';
 import { FifoPolicy } from '../src/index.ts';
 import { FOLL_WRITE } from '../src/linux/mm/gup-flags.ts';
 import { pinUserPagesFast } from '../src/linux/mm/gup.ts';
-import { normalPte } from '../src/linux/mm/mm-struct.ts';
 import { ioRing, ioUringSetup } from '../src/linux/pinners/io-uring.ts';
 import { Kernel } from '../src/linux/process/kernel.ts';
 import { Program } from '../src/linux/process/program.ts';
@@ -19,7 +18,7 @@ import type { TeeDriverOps } from '../src/linux/tee/tee-drv.ts';
 import { teeShmRegisterUserBuf } from '../src/linux/tee/tee-shm-register.ts';
 import { TeeSubsystem } from '../src/linux/tee/tee-subsystem.ts';
 import { PROFILES } from '../src/box/profiles.ts';
-import { PAGE_SIZE, va } from '../src/machine/address.ts';
+import { PAGE_SIZE } from '../src/machine/address.ts';
 import type { Va } from '../src/machine/address.ts';
 import { Machine } from '../src/machine/machine.ts';
 import type { Co } from '../src/sched/task.ts';
@@ -33,6 +32,7 @@ import { Unavailable, atMost } from './row.ts';
 import type { Goal, Row, Unit } from './row.ts';
 import { inTurns, now, rowOf, work } from './samples.ts';
 import type { Samples, Work } from './samples.ts';
+import { untouchedPages } from './untouched.ts';
 
 const MIB = 1 << 20;
 const GIB_PAGES = 1024 * (MIB / PAGE_SIZE);
@@ -97,13 +97,7 @@ class User {
   constructor() {
     const kernel = makeKernel();
     this.#program = new Program(kernel, { name: 'bench', memlock: Infinity });
-    const { mm } = this.#program.process.mm;
-    this.#at = va(this.#program.process.mm.mmap({ length: GIB_PAGES * PAGE_SIZE }));
-    const first = this.#at / PAGE_SIZE;
-    // Not by touching them: RAM that nobody looks at need not be there.
-    for (let page = first; page < first + GIB_PAGES; page++) {
-      mm.mapPte(page, normalPte(mm.allocAnon(page, page), true));
-    }
+    this.#at = untouchedPages(this.#program, GIB_PAGES);
     this.#ctx = openTee(kernel);
   }
 

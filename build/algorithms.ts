@@ -15,6 +15,7 @@ import {
   TEE_TYPE_ATTR_OPTIONAL_GROUP,
   TEE_TYPE_ATTR_REQUIRED,
 } from '../src/optee-os/syscall/cryp-obj-props.ts';
+import { findAlgorithmRow } from '../src/ta/gp/algorithms.ts';
 import { code, table } from './markdown.ts';
 
 const NAMES = { ...gp.TEE_ALG, ...gp.OPTEE_ALG_COMPAT };
@@ -39,10 +40,15 @@ const joined = (parts: Iterable<string>): string => [...new Set(parts)].join('<b
 
 const typeName = (type: number): string => code(codeName(gp.TEE_TYPE, type));
 
+/** What the core has, and no TA gets. */
+const NO_OPERATION = 'of the core only: `TEE_AllocateOperation` answers `TEE_ERROR_NOT_SUPPORTED`';
+
 function algorithmRow({ id, keyTypes }: Algorithm): string[] {
+  const name = code(codeName(NAMES, id));
   const types = MODES.flatMap((mode) => keyTypes(mode)).map(typeName);
   const sources = VECTORS.filter(({ algorithm }) => algorithm === id).map(({ source }) => source);
-  return [code(codeName(NAMES, id)), joined(types), joined(sources)];
+  const names = findAlgorithmRow(id) === undefined ? [name, NO_OPERATION] : [name];
+  return [joined(names), joined(types), joined(sources)];
 }
 
 /** One table for each kind of operations. */

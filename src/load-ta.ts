@@ -3,9 +3,9 @@
  * TA, and signed `.ta` files, which tee-supplicant serves to the secure world by their UUID.
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { basename, join } from 'node:path';
 import type { ByteStore } from './host/store.ts';
+import { loadModule } from './load-module.ts';
 import { taImageOf } from './ta/typescript/image.ts';
 import type { TaImage } from './ta/runtime.ts';
 
@@ -27,7 +27,8 @@ export class TaNotFound extends Error {
 
 /**
  * @param paths modules, `.ta` files, or directories holding either.
- * @throws TaNotFound for a path that holds none; TypeErrors of modules that are no TAs.
+ * @throws TaNotFound for a path that holds none; ModuleNotLoaded; TaModuleError of a module that is
+ * no TA
  */
 export async function loadTas(paths: readonly string[]): Promise<FoundTas> {
   const modules: string[] = [];
@@ -39,35 +40,39 @@ export async function loadTas(paths: readonly string[]): Promise<FoundTas> {
   }
   const images: TaImage[] = [];
   for (const file of modules) {
-    const loaded: unknown = await import(pathToFileURL(resolve(file)).href);
-    images.push(taImageOf(loaded, file));
+    images.push(taImageOf(await loadModule(file), file));
   }
   return { images, files };
 }
 
 function candidates(path: string): string[] {
-  let isDirectory: boolean;
-  try {
-    isDirectory = statSync(path).isDirectory();
-  } catch {
-    throw new TaNotFound(`no TA at ${path}: there is no such file or directory`);
-  }
-  if (!isDirectory) {
+  if (!found(path, () => statSync(path)).isDirectory()) {
     if (MODULE.test(path) || SIGNED.test(path)) return [path];
     throw new TaNotFound(`no TA at ${path}: neither a module (.ts, .js, .mjs) nor a .ta file`);
   }
-  const names = readdirSync(path).filter((name) => TA_MODULE.test(name) || SIGNED.test(name));
+  const all = found(path, () => readdirSync(path));
+  const names = all.filter((name) => TA_MODULE.test(name) || SIGNED.test(name));
   if (names.length > 0) return names.sort().map((name) => join(path, name));
   throw new TaNotFound(
     `no TA in ${path}: it holds no *.ta file and no module ta.ts, ta.js or NAME.ta.ts`,
   );
 }
 
-/** Puts `.ta` files where the built-in tee-supplicant looks for them. */
+function found<T>(path: string, look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TaNotFound(`no TA at ${path}: ${why}`);
+  }
+}
+
+/** Puts `.ta` files where the built-in tee-supplicant looks for them. @throws TaNotFound */
 export function installTaFiles(store: ByteStore, files: readonly string[]): void {
   for (const file of files) {
     const name = basename(file);
+    const bytes = found(file, () => readFileSync(file));
     if (!store.createFile(name)) store.truncate(name, 0);
-    store.write(name, 0, readFileSync(file));
+    store.write(name, 0, bytes);
   }
 }

@@ -21,6 +21,7 @@ import * as dmaBuf from './dma-buf.ts';
 import * as dmaHeap from './dma-heap.ts';
 import * as errno from './errno.ts';
 import * as fcntl from './fcntl.ts';
+import * as openat2 from './openat2.ts';
 import * as prctl from './prctl.ts';
 import * as ptrace from './ptrace.ts';
 import * as socket from './socket.ts';
@@ -92,6 +93,15 @@ const MIRRORS: readonly Mirror[] = [
     later: [],
     leftOut: ['DMA_BUF_SET_NAME'],
     own: [],
+    laterStructs: [],
+  },
+  {
+    header: 'openat2.h',
+    module: openat2,
+    names: /^RESOLVE_/,
+    later: [],
+    leftOut: [],
+    own: ['OPEN_HOW_SIZE_VER0'],
     laterStructs: [],
   },
 ];

@@ -20,6 +20,8 @@ export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 export const O_DSYNC = 0o10000;
+/** Signals for what can be read and written; of user space it is O_ASYNC. */
+export const FASYNC = 0o20000;
 export const O_DIRECT = 0o40000;
 export const O_LARGEFILE = 0o100000;
 export const O_DIRECTORY = 0o200000;
@@ -45,6 +47,7 @@ export const OPEN_FLAGS = {
   O_NONBLOCK,
   O_SYNC,
   O_DSYNC,
+  FASYNC,
   O_DIRECT,
   O_LARGEFILE,
   O_TMPFILE,
@@ -124,6 +127,9 @@ export const AT_REMOVEDIR = 0x200;
 export const AT_SYMLINK_FOLLOW = 0x400;
 export const AT_NO_AUTOMOUNT = 0x800;
 export const AT_EMPTY_PATH = 0x1000;
+export const AT_STATX_FORCE_SYNC = 0x2000;
+export const AT_STATX_DONT_SYNC = 0x4000;
+export const AT_STATX_SYNC_TYPE = AT_STATX_FORCE_SYNC | AT_STATX_DONT_SYNC;
 
 /** Flags of the *at calls. EACCESS (faccessat) and REMOVEDIR (unlinkat) share a number. */
 export const AT_FLAGS = {
@@ -133,6 +139,8 @@ export const AT_FLAGS = {
   AT_SYMLINK_FOLLOW,
   AT_NO_AUTOMOUNT,
   AT_EMPTY_PATH,
+  AT_STATX_FORCE_SYNC,
+  AT_STATX_DONT_SYNC,
 } as const;
 
 /* Source: include/uapi/linux/fs.h, Linux 6.1. */
@@ -210,6 +218,10 @@ export const S_IS = {
   S_ISGID,
   S_ISVTX,
 } as const;
+
+/** Bits of statx()'s mask: what every file system has, and what nobody may ask for. */
+export const STATX_BASIC_STATS = 0x7ff;
+export const STATX__RESERVED = 0x80000000;
 
 /* Source: include/uapi/asm-generic/mman-common.h, Linux 6.1. */
 export const PROT_NONE = 0x0;

@@ -1,15 +1,16 @@
 /**
  * Seccomp user notification and classic BPF, as the supervisor of native programs uses them.
- * Source: include/uapi/linux/seccomp.h, filter.h, prctl.h (Linux 6.6).
+ * Source: include/uapi/linux/seccomp.h, filter.h (Linux 6.6).
  */
 import { pad, s32, s64, struct, u16, u32, u64, u8 } from './layout.ts';
 
-export const PR_SET_NO_NEW_PRIVS = 38;
 export const SECCOMP_SET_MODE_FILTER = 1;
 export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 1 << 3;
 /** Since 5.19: once received, only a fatal signal ends the notification. */
 export const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5;
 
+/** With an errno in the low 16 bits; 0: the call is not made and succeeds. */
+export const SECCOMP_RET_ERRNO = 0x0005_0000;
 export const SECCOMP_RET_ALLOW = 0x7fff0000;
 export const SECCOMP_RET_USER_NOTIF = 0x7fc00000;
 

@@ -103,7 +103,7 @@ describe('a box', () => {
 
 describe('the report', () => {
   it('counts calls, pools and causes', async () => {
-    const box = boot({ trace: 'worlds' });
+    const box = boot({ trace: 'calls' });
     await hello(box);
     const client = box.client();
     const { context } = await client.TEEC_InitializeContext();

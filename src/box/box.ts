@@ -143,7 +143,7 @@ export class Box {
   readonly kernelClients: KernelClients;
   /** The program that is the built-in tee-supplicant, if there is one. */
   readonly supplicant: Program | undefined;
-  /** Calls and pools so far, as far as the trace's level lets them be seen. */
+  /** Calls and pools so far; with the trace off, none. */
   readonly statistics: Statistics;
   /** What was in use when user space began: a clean run comes back to it. */
   readonly baseline: Usage;

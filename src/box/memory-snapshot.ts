@@ -18,7 +18,7 @@ export interface LimitView {
   readonly locked: number;
   /** The most that was charged at a time. */
   readonly highest: number;
-  /** RLIMIT_MEMLOCK in pages, the least of the user's processes that are left; null for none. */
+  /** RLIMIT_MEMLOCK in pages: the least of the user's processes, else what it was last; null for none. */
   readonly limit: number | null;
 }
 
@@ -30,7 +30,7 @@ export interface MemorySnapshot extends MemoryView {
   /** Whether pins are charged at all. */
   readonly accounted: boolean;
   readonly limits: readonly LimitView[];
-  /** As far as the trace's level lets them be seen: `worlds` for all. */
+  /** Seen with the trace's level at `calls` or above. */
   readonly pools: readonly PoolLine[];
 }
 
@@ -56,7 +56,8 @@ function limitsOf({ kernel }: Box): readonly LimitView[] {
     limits.set(cred.uid, Math.min(limits.get(cred.uid) ?? Infinity, own));
   }
   // Memory may be charged to who has no process any more.
-  for (const uid of kernel.accounts.users) if (!limits.has(uid)) limits.set(uid, Infinity);
+  const { accounts } = kernel;
+  for (const uid of accounts.users) if (!limits.has(uid)) limits.set(uid, accounts.limit(uid));
   return [...limits].map(([uid, bytes]) => ({
     uid,
     locked: kernel.accounts.pages(uid),

@@ -4,7 +4,7 @@
  */
 import { TEE_IOCTLS } from '../abi/tee.ts';
 import { codeName } from '../abi/layout.ts';
-import type { Cause, TraceEvent } from '../trace/events.ts';
+import type { Cause, EventArgs, TraceEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/trace.ts';
 
 /** Different reasons kept; more are only in the trace. */
@@ -67,6 +67,7 @@ export class Statistics {
   constructor(trace: Trace, isCounted: (pid: number) => boolean) {
     this.#isCounted = isCounted;
     trace.addSink((event) => this.#see(event));
+    trace.addMeter((pool) => this.#pool(pool));
   }
 
   get calls(): readonly CallLine[] {
@@ -90,7 +91,6 @@ export class Statistics {
   #see(event: TraceEvent): void {
     if (event.name === 'ioctl.enter') this.#entered.set(event.task, event.timeNs);
     else if (is(event, 'ioctl.exit')) this.#exit(event);
-    else if (is(event, 'pool')) this.#pool(event);
     else if (is(event, 'cause')) this.#cause(event);
   }
 
@@ -112,8 +112,7 @@ export class Statistics {
     else if (this.#causes.size < CAUSES) this.#causes.set(key, { cause: args, count: 1 });
   }
 
-  #pool({ args }: TraceEvent<'pool'>): void {
-    const { name, used, limit, unit } = args;
+  #pool({ name, used, limit, unit }: EventArgs['pool']): void {
     const highWater = Math.max(this.#pools.get(name)?.highWater ?? 0, used);
     this.#pools.set(name, { used, highWater, limit, unit });
   }

@@ -4,7 +4,14 @@ import { CliError, EXIT, UsageError, printError, printLine } from './command.ts'
 import { COMMANDS } from './commands.ts';
 
 /** Errors whose message is all that a user needs, by name: their classes need not be loaded. */
-const PLAIN_ERRORS = new Set(['BootError', 'NativeUnavailable', 'TaNotFound', 'TaModuleError']);
+const PLAIN_ERRORS = new Set([
+  'BootError',
+  'ModuleNotLoaded',
+  'NativeUnavailable',
+  'NoPlugin',
+  'TaModuleError',
+  'TaNotFound',
+]);
 
 function help(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
@@ -18,6 +25,7 @@ function help(): string {
 async function main(args: readonly string[]): Promise<number> {
   const [name = 'help', ...rest] = args;
   if (name === 'help' || name === '--help' || name === '-h') {
+    if (rest.length > 0) throw new UsageError(`teebox ${name} takes no arguments\n${help()}`);
     printLine(help());
     return EXIT.pass;
   }

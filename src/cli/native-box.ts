@@ -1,5 +1,5 @@
 /** A live box with native programs on it: what `run` and `serve` have in common. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, writeFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { QEMU_ARMV8 } from '../boards/boards.ts';
 import type { Board } from '../boards/boards.ts';
@@ -21,6 +21,7 @@ import { exportStrace } from '../trace/export/strace.ts';
 import type { TraceEvent } from '../trace/events.ts';
 import { rpmbEmmc } from './rpmb-emmc.ts';
 import { CliError, EXIT, printError } from './command.ts';
+import { makeDirectories } from './make-directories.ts';
 import type { BoxCliOptions } from './options.ts';
 import { Signals, isShared, signalNumber } from './signals.ts';
 import { TaskNames } from './task-names.ts';
@@ -40,7 +41,8 @@ export class NativeBox {
   readonly #taskNames: TaskNames;
   /** To this process, from the moment on when there are programs that would be left behind. */
   readonly signals = new Signals();
-  #supplicant: NativeProgram | undefined;
+  /** Processes of the supplicant that was asked for: whoever was there before any program. */
+  #supplicantPids: readonly number[] = [];
   /** A program could not be started: that is all there is to say. */
   #startFailed = false;
 
@@ -159,32 +161,42 @@ export class NativeBox {
     await this.drain();
     await this.#stopSupplicant();
     if (!this.#options.quiet && !this.#startFailed) this.#report();
+    this.#endOthers();
     await this.#watchdog.close();
     await this.supervisor.close();
     this.#export();
     this.box.dispose();
   }
 
+  /** What the program has left running ends with the box, as in a container: its calls need it. */
+  #endOthers(): void {
+    const others = this.supervisor.killAll();
+    if (others.length === 0 || this.#options.quiet || this.box.halted !== undefined) return;
+    printError(`teebox: ended with the box: ${others.join(', ')}`);
+  }
+
   async #startSupplicant(command: string): Promise<void> {
-    this.#supplicant = await this.#start({
+    const supplicant = await this.#start({
       argv: ['/bin/sh', '-c', `exec ${command}`],
       cwd: workingDirectory(),
       env: definedEnv(),
       stdio: [0, 2, 2],
     });
-    const supplicant = this.#supplicant;
     const until = performance.now() + SUPPLICANT_WAIT_MS;
     // The real system starts it at boot: programs may count on it.
     await this.supervisor.run(
       () =>
         this.supplicantWaits ||
-        supplicant.exit !== undefined ||
+        hasFailed(supplicant) ||
         this.signals.first !== undefined ||
         performance.now() > until,
     );
-    if (supplicant.exit === undefined) return;
+    this.#supplicantPids = this.supervisor.pids;
+    const isThere = supplicant.exit === undefined || this.#supplicantOpened;
+    if ((isThere && !hasFailed(supplicant)) || this.signals.first !== undefined) return;
     this.#startFailed = true;
-    throw new CliError(`the supplicant ended at once: ${command}`);
+    const how = hasFailed(supplicant) ? 'at once' : 'and left nobody with its device';
+    throw new CliError(`the supplicant ended ${how}: ${command}`);
   }
 
   /** A native supplicant sleeps in TEE_IOC_SUPPL_RECV. */
@@ -192,13 +204,19 @@ export class NativeBox {
     return this.box.sched.blocked().some((task) => task.blocked?.site === 'optee_supp_recv');
   }
 
+  /** Somebody has its device: it has daemonized when the command itself has ended. */
+  get #supplicantOpened(): boolean {
+    return this.supervisor.files.open.some(({ path }) => path.startsWith('/dev/teepriv'));
+  }
+
   async #stopSupplicant(): Promise<void> {
-    const supplicant = this.#supplicant;
-    if (supplicant === undefined || supplicant.exit !== undefined) return;
-    sendSignal(supplicant.pid, 'SIGTERM');
+    const alive = (): readonly number[] =>
+      this.supervisor.pids.filter((pid) => this.#supplicantPids.includes(pid));
+    if (alive().length === 0) return;
+    for (const pid of alive()) sendSignal(pid, 'SIGTERM');
     const until = performance.now() + SUPPLICANT_WAIT_MS;
-    await this.supervisor.run(() => supplicant.exit !== undefined || performance.now() > until);
-    if (supplicant.exit === undefined) sendSignal(supplicant.pid, 'SIGKILL');
+    await this.supervisor.run(() => alive().length === 0 || performance.now() > until);
+    for (const pid of alive()) sendSignal(pid, 'SIGKILL');
   }
 
   #show(event: TraceEvent): void {
@@ -243,10 +261,14 @@ function boardOf({ ramMib, cmaBytes: [cmaBytes, ...moreCmaBytes] }: BoxCliOption
   return cmaBytes === undefined ? board : { ...board, cmaBytes, moreCmaBytes };
 }
 
+/** A command that ends well may have left a daemon behind. */
+const hasFailed = ({ exit }: NativeProgram): boolean => exit !== undefined && exit.code !== 0;
+
 /** The directory is made when it is not there: a first run has no state. */
 function stateStore(directory: string): ByteStore {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new CliError(`no state can be kept in ${directory}: ${why}`);

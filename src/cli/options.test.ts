@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageError } from './command.ts';
-import { parseBoxOptions, parseProgramOptions } from './options.ts';
+import { parseBoxOptions, parseProgramOptions, refuseBoxOptions } from './options.ts';
 
 const refused = (message: RegExp, ...args: string[]): void =>
   assert.throws(
@@ -101,9 +101,18 @@ describe('options of a box', () => {
     refused(/optee-rng: no parameter x=1: it takes none/, '--kernel-client', 'optee-rng x=1');
     refused(/no network loopback: host, none/, '--net', 'loopback');
     refused(/CFG_NO_SUCH/, '-c', 'CFG_NO_SUCH=1');
-    refused(/CFG_NUM_THREADS/, '-c', 'CFG_NUM_THREADS=many');
-    refused(/--wrong/, '--wrong');
-    for (const ram of ['1', '40.5', '5000']) refused(/whole MiB from 32 to 4096/, '--ram', ram);
+    refused(/^Unknown option '--wrong'$/, '--wrong');
+    refused(/^[^\n]+$/, '--ram', '-1');
+    for (const path of ['ta', 'plugin', 'state', 'trace-out', 'socket']) {
+      refused(new RegExp(`^--${path}: a path is needed$`), `--${path}=`);
+    }
+    for (const which of ['', ' ']) refused(/builtin, none, or a command/, `--supplicant=${which}`);
+    for (const ram of ['1', '40.5', '5000', '', ' 64', '1e3', '0x40', '-64', 'NaN']) {
+      refused(/whole MiB from 32 to 4096/, `--ram=${ram}`);
+    }
+    for (const size of ['', ' 128', '0x80', '-128', 'NaN']) {
+      refused(/a multiple of 128 up to 16384/, `--rpmb=${size}`);
+    }
     for (const size of ['64', 'M', '0M', '1.5G', '-2M', '64M,', '2T']) {
       refused(/a size with its unit is needed: 512K, 64M, 1G/, `--cma=${size}`);
     }
@@ -113,7 +122,25 @@ describe('options of a box', () => {
     refused(/--swap 64: a size with its unit/, '--swap', '64');
     refused(/--swap 6K: pages of 4K, up to 4G/, '--swap', '6K');
     refused(/--swap 5G: pages of 4K, up to 4G/, '--swap', '5G');
-    for (const time of ['0', '-1', 'x']) refused(/a number above 0/, `--ta-timeout=${time}`);
+    for (const time of ['0', '-1', 'x', '', '.', ' 1', '1e3', '0x10', 'NaN', 'Infinity']) {
+      refused(/a number above 0/, `--ta-timeout=${time}`);
+    }
+  });
+
+  it('of the build say what was given', () => {
+    for (const value of ['many', '', ' 4', '-1', '1.5', '1e3', '0x10000', '9'.repeat(400)]) {
+      const message = `CFG_NUM_THREADS=${value}: expected a whole number from 1 to 32767`;
+      refused(new RegExp(`^${message.replace('.', '\\.')}$`), '-c', `CFG_NUM_THREADS=${value}`);
+    }
+    const { options } = parseBoxOptions(['-c', 'CFG_NUM_THREADS=0x10']);
+    assert.deepEqual(options.config, { CFG_NUM_THREADS: 16 });
+  });
+
+  it('of a box are none of a program on the box of another', () => {
+    const { given } = parseBoxOptions(['--socket', 's', '--json', '-c', 'CFG_NUM_THREADS=4']);
+    refuseBoxOptions(given, 'socket', 'json', 'c');
+    assert.throws(() => refuseBoxOptions(given, 'socket', 'c'), /--json: the box is that of/);
+    assert.throws(() => refuseBoxOptions(given, 'socket', 'json'), /-c: the box is that of/);
   });
 
   it('of a program need one, and no socket', () => {

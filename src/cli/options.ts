@@ -1,5 +1,4 @@
 /** Options that several subcommands share: what a box is made of. */
-import { parseArgs } from 'node:util';
 import { RPMB_SIZE_SINGLE } from '../abi/optee-rpc.ts';
 import { parseConfig } from '../optee-os/config.ts';
 import type { OpteeOsConfig } from '../optee-os/config.ts';
@@ -13,6 +12,7 @@ import { SHM_MODES } from '../native/shm-mode.ts';
 import type { ShmMode } from '../native/shm-mode.ts';
 import { TRACE_LEVELS } from '../trace/events.ts';
 import type { TraceLevel } from '../trace/events.ts';
+import { parseArguments, wholeNumberOf } from './arguments.ts';
 import { UsageError } from './command.ts';
 import type { RpmbShape } from './rpmb-emmc.ts';
 import { MEMORY_USAGE, cmaOf, swapOf } from './memory-options.ts';
@@ -93,6 +93,9 @@ const OPTIONS = {
   socket: { type: 'string' },
 } as const;
 
+/** Options whose value is a path, which is never empty. */
+const PATHS = ['ta', 'plugin', 'state', 'trace-out', 'socket'] as const;
+
 /** Options of a subcommand that runs a program on a box of its own. */
 export function parseProgramOptions(
   command: string,
@@ -111,12 +114,21 @@ export function parseBoxOptions(args: readonly string[]): {
   options: BoxCliOptions;
   program: readonly string[];
   socket: string | undefined;
+  /** Names of the options that there were. */
+  given: readonly string[];
 } {
   const split = args.indexOf('--');
   const own = split < 0 ? args : args.slice(0, split);
-  const { values, positionals } = parseOwn(own);
+  const { values, positionals } = parseArguments({
+    args: [...own],
+    options: OPTIONS,
+    allowPositionals: true,
+  });
   if (positionals.length > 0) {
     throw new UsageError(`unexpected ${positionals[0]}: write -- before the program`);
+  }
+  for (const name of PATHS) {
+    if ([values[name]].flat().includes('')) throw new UsageError(`--${name}: a path is needed`);
   }
   const profile = values.profile ?? 'linux-7.3';
   if (!isProfileName(profile)) {
@@ -126,7 +138,7 @@ export function parseBoxOptions(args: readonly string[]): {
   return {
     options: {
       tas: values.ta ?? [],
-      supplicant: values.supplicant ?? 'builtin',
+      supplicant: supplicantOf(values.supplicant),
       plugins: values.plugin ?? [],
       net: netOf(values.net),
       state: values.state,
@@ -142,19 +154,20 @@ export function parseBoxOptions(args: readonly string[]): {
       cmaBytes: cmaOf(values.cma, ramMib, LEAST_RAM_MIB),
       swapBytes: swapOf(values.swap),
       shm: shmOf(values.shm),
-      taTimeoutMs: 1000 * numberOf('--ta-timeout', values['ta-timeout'], 10),
+      taTimeoutMs: 1000 * secondsOf('--ta-timeout', values['ta-timeout'] ?? '10'),
     },
     program: split < 0 ? [] : args.slice(split + 1),
     socket: values.socket,
+    given: Object.keys(values),
   };
 }
 
-function parseOwn(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
+/** @param taken options that are of use to whoever has no box of its own. @throws UsageError */
+export function refuseBoxOptions(given: readonly string[], ...taken: readonly string[]): void {
+  const more = given.find((name) => !taken.includes(name));
+  if (more === undefined) return;
+  const dashes = more.length === 1 ? '-' : '--';
+  throw new UsageError(`${dashes}${more}: the box is that of teebox serve, which takes it`);
 }
 
 function configOf(text: string): Partial<OpteeOsConfig> {
@@ -181,6 +194,11 @@ function levelOf(text: string | undefined): TraceLevel {
   return level;
 }
 
+function supplicantOf(text = 'builtin'): string {
+  if (text.trim() !== '') return text;
+  throw new UsageError('--supplicant: builtin, none, or a command line');
+}
+
 function netOf(text = 'host'): NetChoice {
   if (text === 'host' || text === 'none') return text;
   throw new UsageError(`no network ${text}: host, none`);
@@ -196,7 +214,7 @@ function rpmbOf(
 ): RpmbShape | undefined {
   if (size === undefined && cid === undefined) return undefined;
   if (size === undefined) throw new UsageError('--rpmb-cid is of the device that --rpmb makes');
-  const sizeMult = Number(size) / RPMB_UNIT_KIB;
+  const sizeMult = (wholeNumberOf(size) ?? 0) / RPMB_UNIT_KIB;
   if (!(Number.isInteger(sizeMult) && sizeMult >= 1 && sizeMult <= MOST_SIZE_MULT)) {
     const most = RPMB_UNIT_KIB * MOST_SIZE_MULT;
     throw new UsageError(`--rpmb ${size}: KiB, a multiple of ${RPMB_UNIT_KIB} up to ${most}`);
@@ -216,15 +234,14 @@ function shmOf(text = 'copy'): ShmMode {
   return mode;
 }
 
-function ramOf(text: string | undefined): number {
-  const mib = numberOf('--ram', text, 512);
-  if (Number.isInteger(mib) && mib >= LEAST_RAM_MIB && mib <= MOST_RAM_MIB) return mib;
+function ramOf(text = '512'): number {
+  const mib = wholeNumberOf(text) ?? 0;
+  if (mib >= LEAST_RAM_MIB && mib <= MOST_RAM_MIB) return mib;
   throw new UsageError(`--ram ${text}: whole MiB from ${LEAST_RAM_MIB} to ${MOST_RAM_MIB}`);
 }
 
-function numberOf(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise;
+function secondsOf(name: string, text: string): number {
   const number = Number(text);
-  if (!(number > 0)) throw new UsageError(`${name} ${text}: a number above 0 is needed`);
-  return number;
+  if (/^\d*\.?\d*$/.test(text) && number > 0 && Number.isFinite(number)) return number;
+  throw new UsageError(`${name} ${text}: a number above 0 is needed`);
 }

@@ -1,10 +1,10 @@
 /** Options that `explore` and `replay` share: which scenario, on what kernel. */
-import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
 import { DEFAULT_PROFILE, PROFILES, isProfileName, withoutQuirks } from '../box/profiles.ts';
 import type { Profile, ProfileName } from '../box/profiles.ts';
 import type { Scenario } from '../sim/scenario.ts';
 import { SCENARIOS, findScenario } from '../sim/scenarios/index.ts';
+import { parseArguments, wholeNumberOf } from './arguments.ts';
 import { UsageError } from './command.ts';
 
 export interface SubjectOptions {
@@ -51,21 +51,23 @@ function parse(
   args: readonly string[],
   options: NonNullable<ParseArgsConfig['options']>,
 ): { values: Values; positionals: readonly string[] } {
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
-    return { values: values as Values, positionals };
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
+  const config = { args: [...args], options, allowPositionals: true };
+  const { values, positionals } = parseArguments(config);
+  return { values: values as Values, positionals };
 }
 
 /** A whole number from 0. */
 export function wholeNumber(values: Values, name: string): number | undefined {
   const text = values[name];
   if (text === undefined) return undefined;
-  const number = Number(text);
-  if (typeof text === 'string' && text !== '' && Number.isSafeInteger(number) && number >= 0) {
-    return number;
-  }
+  const number = wholeNumberOf(String(text));
+  if (number !== undefined) return number;
   throw new UsageError(`--${name} ${String(text)}: a whole number is needed`);
+}
+
+/** --seed: generators take 32 bits of it. @returns 1 without the option */
+export function seedOf(values: Values): number {
+  const seed = wholeNumber(values, 'seed') ?? 1;
+  if (seed < 2 ** 32) return seed;
+  throw new UsageError(`--seed ${String(values['seed'])}: less than 2^32 is needed`);
 }

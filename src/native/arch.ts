@@ -4,6 +4,7 @@
  * by its tables. Source: include/uapi/linux/audit.h, arch/x86/entry/syscalls/syscall_64.tbl,
  * include/uapi/asm-generic/unistd.h.
  */
+import { ARM64_OPEN_FLAGS } from '../abi/fcntl.ts';
 
 /** How a path system call names its file. Argument indices; `dirfd` -1 means the working directory. */
 export interface PathCall {
@@ -12,7 +13,7 @@ export interface PathCall {
   readonly path: number;
   /** open: flags; stat: buffer; access: mode; statx: mask; openat2: struct open_how. */
   readonly arg: number;
-  /** statx: where the buffer is; at-calls: where AT_* flags are; -1 without. */
+  /** statx: buffer; openat2: size of its struct; stat and access: AT_* flags; -1 without. */
   readonly extra: number;
 }
 
@@ -21,6 +22,8 @@ export interface HostArch {
   readonly audit: number;
   readonly ioctl: number;
   readonly pathCalls: ReadonlyMap<number, PathCall>;
+  /** Open flags with numbers of its own, by name. */
+  readonly openFlags: Partial<typeof ARM64_OPEN_FLAGS>;
   readonly fstat: number;
   /** execve and execveat: after one the process has another address space. */
   readonly execCalls: readonly number[];
@@ -74,7 +77,7 @@ const AT_CALLS = (nr: {
   faccessat2: number;
 }): [number, PathCall][] => [
   [nr.openat, { kind: 'open', dirfd: 0, path: 1, arg: 2, extra: -1 }],
-  [nr.openat2, { kind: 'openat2', dirfd: 0, path: 1, arg: 2, extra: -1 }],
+  [nr.openat2, { kind: 'openat2', dirfd: 0, path: 1, arg: 2, extra: 3 }],
   [nr.newfstatat, { kind: 'stat', dirfd: 0, path: 1, arg: 2, extra: 3 }],
   [nr.statx, { kind: 'statx', dirfd: 0, path: 1, arg: 3, extra: 4 }],
   [nr.faccessat, { kind: 'access', dirfd: 0, path: 1, arg: 2, extra: -1 }],
@@ -118,6 +121,7 @@ const X86_64: HostArch = {
   mremap: 25,
   mmap: 9,
   mprotect: 10,
+  openFlags: {},
   close: 3,
   ptrace: 101,
   wait4: 61,
@@ -178,6 +182,7 @@ const ARM64: HostArch = {
   mremap: 216,
   mmap: 222,
   mprotect: 226,
+  openFlags: ARM64_OPEN_FLAGS,
   close: 57,
   ptrace: 117,
   wait4: 260,

@@ -1,6 +1,7 @@
 /** The seccomp filter, run by a small interpreter of the instructions that it is made of. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { PR_SET_DUMPABLE } from '../abi/prctl.ts';
 import { CLONE_VM } from '../abi/ptrace.ts';
 import {
   BPF_ALU_AND_K,
@@ -12,6 +13,7 @@ import {
   SECCOMP_DATA_ARG1_LOW,
   SECCOMP_DATA_NR,
   SECCOMP_RET_ALLOW,
+  SECCOMP_RET_ERRNO,
   SECCOMP_RET_USER_NOTIF,
   SockFilter,
 } from '../abi/seccomp.ts';
@@ -75,6 +77,15 @@ for (const arch of HOST_ARCHS.values()) {
       }
       assert.equal(of(arch.ioctl, TCGETS), SECCOMP_RET_ALLOW);
       assert.equal(of(arch.ioctl, 0), SECCOMP_RET_ALLOW);
+    });
+
+    it('lets no program put its memory out of reach', () => {
+      const PR_SET_NAME = 15;
+      const prctl = (arg0: number, arg1: number): number =>
+        verdict(filter, { arch: arch.audit, nr: arch.prctl, arg0, arg1 });
+      assert.equal(prctl(PR_SET_DUMPABLE, 0), SECCOMP_RET_ERRNO);
+      assert.equal(prctl(PR_SET_DUMPABLE, 1), SECCOMP_RET_ALLOW);
+      assert.equal(prctl(PR_SET_NAME, 0), SECCOMP_RET_ALLOW);
     });
 
     it('asks about what copies or grows memory where that is in place', () => {

@@ -70,8 +70,14 @@ export class Listener {
     return SeccompNotif.nr.get(this.#notif, 0);
   }
 
+  /** As pointers and sizes. */
   get args(): readonly number[] {
     return NOTIF_ARGS.map((field) => field.num(this.#notif, 0));
+  }
+
+  /** As ints: what callers leave in the upper half of a register means nothing. */
+  get ints(): readonly number[] {
+    return NOTIF_ARGS.map((field) => field.lo(this.#notif, 0) | 0);
   }
 
   /** Whether the caller still waits. */

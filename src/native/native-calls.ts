@@ -2,13 +2,15 @@
  * The system calls of native programs that the box answers: opening and looking at TEE nodes, and
  * ioctls on the fds that it handed out. Whatever is not the box's goes on in the host's kernel.
  */
-import { EFAULT } from '../abi/errno.ts';
+import { EBADF, EFAULT, EINVAL } from '../abi/errno.ts';
 import {
   AT_EACCESS,
   AT_EMPTY_PATH,
   AT_FDCWD,
   O_CLOEXEC,
   O_CREAT,
+  O_DIRECT,
+  O_PATH,
   O_TRUNC,
   O_WRONLY,
 } from '../abi/fcntl.ts';
@@ -19,47 +21,66 @@ import { statOf } from '../linux/process/inode.ts';
 import type { Inode } from '../linux/process/inode.ts';
 import { ioctlFile } from '../linux/process/ioctl.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
-import { checkAccess, openPath } from '../linux/process/namei.ts';
+import { inodePermission, openPath } from '../linux/process/namei.ts';
 import type { Lookup } from '../linux/process/namei.ts';
+import type { Cred } from '../linux/process/process.ts';
 import { endOf } from '../sched/task.ts';
 import type { Co } from '../sched/task.ts';
 import type { HostArch, PathCall } from './arch.ts';
 import type { AddFd, NativeFiles } from './native-files.ts';
-import { boxPath } from './native-paths.ts';
+import { boxPath, checkResolve, mayBeOurs } from './native-paths.ts';
+import type { GivenPath } from './native-paths.ts';
 import type { NativeThread } from './native-process.ts';
+import { atFlags, checkArguments, checkOpen, openHow, readOpenHow } from './path-checks.ts';
+import type { OpenHow } from './path-checks.ts';
 import { encodeStat, encodeStatx } from './stat-layouts.ts';
 import type { VmAccess } from './vm-access.ts';
 
 /** What a served call answers: a system call's result, or "let the host's kernel do it". */
 export type Answer = number | 'continue';
 
-/** Paths longer than this are never the box's. */
-const PATH_BYTES = 256;
+/** Most paths are short; PATH_MAX is the longest. */
+const PATH_BYTES = [256, 4096] as const;
 /** Largest sysfs attribute. */
 const SYSFS_BYTES = 4096;
+
+/** What a program asks for: a system call's number and arguments. */
+export interface SystemCall {
+  readonly nr: number;
+  /** As pointers and sizes. */
+  readonly args: readonly number[];
+  /** The same as ints. */
+  readonly ints: readonly number[];
+}
 
 /** A call that looks at an fd. */
 interface FdRequest {
   readonly thread: NativeThread;
   readonly call: PathCall;
   readonly args: readonly number[];
+  readonly ints: readonly number[];
 }
 
 /** A path call that is the box's. */
 interface PathRequest extends FdRequest {
   readonly path: string;
+  readonly given: GivenPath;
+  /** Of calls that open; a negative errno for what cannot be asked for. */
+  readonly how: OpenHow | number;
 }
 
-/** Where newfstatat and statx have AT_* flags. */
-const STAT_FLAGS: ReadonlyMap<string, number> = new Map([
-  ['stat', 3],
-  ['statx', 2],
-]);
+const OPENS: ReadonlySet<PathCall['kind']> = new Set(['open', 'creat', 'openat2']);
 
-function asksForFd({ kind, dirfd }: PathCall, args: readonly number[]): boolean {
-  const flags = dirfd < 0 ? undefined : STAT_FLAGS.get(kind);
-  return flags !== undefined && ((args[flags] ?? 0) & AT_EMPTY_PATH) !== 0;
+/** Whose rights count: for access(2) those of the real ids, unless it says otherwise. */
+function judged({ thread, call, ints }: FdRequest): Cred {
+  const { cred } = thread.process;
+  const isReal = call.kind === 'access' && (atFlags(call, ints) & AT_EACCESS) === 0;
+  return isReal ? realCred(cred) : cred;
 }
+
+/** do_dentry_open(): no device of the box has direct I/O. */
+const installNode = (thread: NativeThread, file: File, closeOnExec: boolean): number =>
+  (file.flags & O_DIRECT) !== 0 ? -EINVAL : thread.process.files.install(file, closeOnExec);
 
 /** fstat(fd, buffer) */
 const FSTAT: PathCall = { kind: 'stat', dirfd: 0, path: -1, arg: 1, extra: -1 };
@@ -87,66 +108,69 @@ export class NativeCalls {
    */
   begin(
     thread: NativeThread,
-    nr: number,
-    args: readonly number[],
+    { nr, args, ints }: SystemCall,
     valid: () => boolean,
   ): Co<Answer> | undefined {
     if (nr === this.#arch.ioctl) {
-      const [fdBits = -1, cmd = 0, arg = 0] = args;
-      const fd = fdBits | 0;
+      const [fd = -1, cmd = 0] = ints;
+      const arg = args[2] ?? 0;
       const file = this.#files.find(thread.tid, fd);
       return file === undefined || !valid() ? undefined : this.#ioctl(thread, file, fd, cmd, arg);
     }
-    if (nr === this.#arch.fstat) return this.#fstat({ thread, call: FSTAT, args }, valid);
+    if (nr === this.#arch.fstat) return this.#fstat({ thread, call: FSTAT, args, ints }, valid);
     const call = this.#arch.pathCalls.get(nr);
     if (call === undefined) return undefined;
     const text = this.#path(thread.tid, args[call.path] ?? 0);
-    if (text === undefined) return undefined;
-    if (text === '' && asksForFd(call, args)) return this.#fstat({ thread, call, args }, valid);
-    const dirfd = call.dirfd < 0 ? AT_FDCWD : (args[call.dirfd] ?? 0) | 0;
-    const path = boxPath(thread.tid, dirfd, text);
+    if (text === '' && (atFlags(call, ints) & AT_EMPTY_PATH) !== 0) {
+      return this.#fstat({ thread, call, args, ints }, valid);
+    }
+    if (text === undefined || !mayBeOurs(text)) return undefined;
+    const dirfd = call.dirfd < 0 ? AT_FDCWD : (ints[call.dirfd] ?? 0);
+    const how = this.#how({ thread, call, args, ints });
+    const resolve = typeof how === 'number' ? 0 : how.resolve;
+    const given = { tid: thread.tid, dirfd, text, resolve };
+    const path = boxPath(given);
     if (path === undefined || !valid()) return undefined;
-    return this.#pathCall({ thread, path, call, args });
+    return this.#pathCall({ thread, call, args, ints, path, given, how });
+  }
+
+  #how({ thread, call, args, ints }: FdRequest): OpenHow | number {
+    if (call.kind === 'creat') return openHow(this.#arch, O_CREAT | O_WRONLY | O_TRUNC, 0);
+    if (call.kind !== 'openat2') return openHow(this.#arch, ints[call.arg] ?? 0, 0);
+    const [at = 0, size = 0] = [args[call.arg], args[call.extra]];
+    return readOpenHow(this.#arch, thread.process.mm, at, size);
   }
 
   *#ioctl(thread: NativeThread, file: File, fd: number, cmd: number, arg: number): Co<Answer> {
+    if ((file.flags & O_PATH) !== 0) return -EBADF;
     file.get();
     try {
-      return yield* ioctlFile(this.#kernel, thread, file, fd, cmd % 2 ** 32, va(arg));
+      return yield* ioctlFile(this.#kernel, thread, file, fd, cmd >>> 0, va(arg));
     } finally {
       yield* file.put();
     }
   }
 
   #pathCall(request: PathRequest): Co<Answer> {
-    const flags = (index: number): number => (index < 0 ? 0 : (request.args[index] ?? 0));
-    const { call } = request;
-    if (call.kind === 'open') return this.#open(request, flags(call.arg));
-    if (call.kind === 'creat') return this.#open(request, O_CREAT | O_WRONLY | O_TRUNC);
-    if (call.kind === 'openat2') return this.#openat2(request);
-    if (call.kind === 'access') return this.#access(request, flags(call.arg), flags(call.extra));
-    return this.#stat(request);
+    if (OPENS.has(request.call.kind)) return this.#open(request);
+    return this.#look(request, () => this.#find(request));
   }
 
-  *#open(request: PathRequest, flags: number): Co<Answer> {
-    const { thread } = request;
+  *#open(request: PathRequest): Co<Answer> {
+    const { thread, given, how } = request;
+    if (typeof how === 'number') return how;
+    const refused = checkOpen(how) || checkResolve(given);
+    if (refused !== 0) return refused;
+    const { flags } = how;
     const file = yield* openPath(this.#lookup(request), thread, flags & ~O_CLOEXEC, 0);
     if (typeof file === 'number') return file;
     const closeOnExec = (flags & O_CLOEXEC) !== 0;
-    const fd =
-      file.ops.ioctl === undefined
-        ? yield* this.#installContents(thread, file, closeOnExec)
-        : thread.process.files.install(file, closeOnExec);
-    if (fd === 'continue' || fd < 0 || file.ops.ioctl === undefined) yield* file.put();
+    const isNode = file.dentry?.inode.kind === 'device';
+    const fd = isNode
+      ? installNode(thread, file, closeOnExec)
+      : yield* this.#installContents(thread, file, closeOnExec);
+    if (fd === 'continue' || fd < 0 || !isNode) yield* file.put();
     return fd;
-  }
-
-  /** The flags are the first field of struct open_how. */
-  *#openat2(request: PathRequest): Co<Answer> {
-    const { thread, args, call } = request;
-    const how = new Uint8Array(8);
-    if (!thread.process.mm.read(va(args[call.arg] ?? 0), how)) return -EFAULT;
-    return yield* this.#open(request, new DataView(how.buffer).getUint32(0, true));
   }
 
   /** A sysfs attribute: a file of the host with what it says now. Directories are the host's. */
@@ -157,27 +181,32 @@ export class NativeCalls {
     return n < 0 ? n : this.#files.installBytes(contents.subarray(0, n), closeOnExec, this.#addFd);
   }
 
-  *#access(request: PathRequest, mode: number, flags: number): Co<Answer> {
-    const { cred } = request.thread.process;
-    const judged = (flags & AT_EACCESS) !== 0 ? cred : realCred(cred);
-    return checkAccess({ ...this.#lookup(request), cred: judged }, mode);
-  }
-
-  /** fstat(2), and its kin with AT_EMPTY_PATH, of a node's fd. */
+  /** fstat(2), and what looks at a node's fd with AT_EMPTY_PATH. */
   #fstat(request: FdRequest, valid: () => boolean): Co<Answer> | undefined {
-    const { thread, args } = request;
-    const inode = this.#files.find(thread.tid, (args[0] ?? -1) | 0)?.dentry?.inode;
-    return inode === undefined || !valid() ? undefined : this.#told(request, inode);
+    const { thread, ints } = request;
+    const inode = this.#files.find(thread.tid, ints[0] ?? -1)?.dentry?.inode;
+    return inode === undefined || !valid() ? undefined : this.#look(request, () => inode);
   }
 
-  *#stat(request: PathRequest): Co<Answer> {
-    const at = this.#lookup(request);
-    const found = at.vfs.walk(at.start, at.path, at.cred);
-    return typeof found === 'number' ? found : yield* this.#told(request, found.inode);
+  #find(request: PathRequest): Inode | number {
+    const { vfs, start, path } = this.#lookup(request);
+    const found = vfs.walk(start, path, judged(request));
+    return typeof found === 'number' ? found : found.inode;
   }
 
+  /** access(2), stat(2) and their kin. */
   // oxlint-disable-next-line require-yield -- as the other answers
-  *#told({ thread, call, args }: FdRequest, inode: Inode): Co<Answer> {
+  *#look(request: FdRequest, find: () => Inode | number): Co<Answer> {
+    const { call, ints } = request;
+    const refused = checkArguments(call, ints);
+    if (refused !== 0) return refused;
+    const inode = find();
+    if (typeof inode === 'number') return inode;
+    if (call.kind === 'access') return inodePermission(inode, judged(request), ints[call.arg] ?? 0);
+    return this.#tell(request, inode);
+  }
+
+  #tell({ thread, call, args }: FdRequest, inode: Inode): number {
     const stat = statOf(inode);
     const isStatx = call.kind === 'statx';
     const buffer = va(args[isStatx ? call.extra : call.arg] ?? 0);
@@ -191,9 +220,13 @@ export class NativeCalls {
   }
 
   #path(tid: number, at: number): string | undefined {
-    const n = this.#vm.fetch(tid, at, PATH_BYTES);
-    const bytes = this.#vm.scratch.subarray(0, n);
-    const end = bytes.indexOf(0);
-    return end < 0 ? undefined : this.#ascii.decode(bytes.subarray(0, end));
+    for (const most of PATH_BYTES) {
+      const n = this.#vm.fetch(tid, at, most);
+      const bytes = this.#vm.scratch.subarray(0, n);
+      const end = bytes.indexOf(0);
+      if (end >= 0) return this.#ascii.decode(bytes.subarray(0, end));
+      if (n < most) return undefined;
+    }
+    return undefined;
   }
 }

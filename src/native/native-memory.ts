@@ -14,6 +14,7 @@ import { GFP_HIGHUSER_MOVABLE, GFP_USER } from '../linux/mm/gfp.ts';
 import type { Gfp } from '../linux/mm/gfp.ts';
 import { FOLL_LONGTERM, FOLL_WRITE, gupFlags } from '../linux/mm/gup-flags.ts';
 import {
+  NO_CONTENT,
   NOT_READABLE,
   NOT_WRITABLE,
   OUTSIDE,
@@ -25,7 +26,7 @@ import { explain } from '../linux/mm/gup.ts';
 import type { GupFlags, PinnedPages, UserMemory } from '../linux/mm/user-memory.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
 import { NativePin } from './native-pin.ts';
-import { NativeVmas } from './native-vmas.ts';
+import { NativeVmas, copiedPages } from './native-vmas.ts';
 import type { NativeVma } from './native-vmas.ts';
 import { SharedPages } from './shared-pages.ts';
 import type { SharedPage, Window } from './shared-pages.ts';
@@ -143,6 +144,7 @@ export class NativeMemory implements UserMemory {
   /** The address space is gone: pins that are left hold what they have. */
   gone(): void {
     this.#alive = false;
+    this.#vm.forget(this.pid);
     this.#vmas.close();
   }
 
@@ -238,11 +240,32 @@ export class NativeMemory implements UserMemory {
     let at: number = first;
     while (at < end) {
       const vma = this.#vmas.find(at);
-      error = vma === undefined || vma.start > at ? UNMAPPED : this.#whyNot(vma, foll);
-      if (vma === undefined || error !== undefined) break;
-      at = vma.end;
+      if (vma === undefined || vma.start > at) {
+        error = UNMAPPED;
+        break;
+      }
+      const pages = (Math.min(vma.end, end) - at) / PAGE_SIZE;
+      error = this.#whyNot(vma, foll);
+      const got = this.#present(vma, at, pages, error);
+      at += got * PAGE_SIZE;
+      if (got === pages) continue;
+      error ??= NO_CONTENT;
+      break;
     }
     return { pages: (Math.min(at, end) - first) / PAGE_SIZE, error };
+  }
+
+  /**
+   * How many pages of a mapping can be pinned. Files may end before it does. gup_fast takes what a
+   * write has copied, before anybody looks at the mapping.
+   */
+  #present(vma: NativeVma, at: number, pages: number, error: GupError | undefined): number {
+    if (error === undefined) {
+      const isAsked = vma.inode !== 0 && vma.readable;
+      return isAsked ? this.#vm.presentPages(this.pid, at, pages) : pages;
+    }
+    if (error !== PFN_MAPPED || vma.shared || !vma.writable) return 0;
+    return copiedPages(this.pid, at, pages);
   }
 
   /** As check_vma_flags(). What files are on is not looked at. */

@@ -2,7 +2,7 @@
  * Native processes and threads as the box's kernel sees them: rights, signals and name from /proc,
  * memory by process_vm, files in the host's kernel. One object a process (by tgid), one a thread.
  */
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import type { Cred, FileTable, ProcessInfo, TaskStruct } from '../linux/process/process.ts';
 import type { Scheduler } from '../sched/scheduler.ts';
 import type { SignalSource, Task, WaitMode } from '../sched/task.ts';
@@ -23,6 +23,9 @@ function statusOf(pid: number): ReadonlyMap<string, string> | undefined {
   });
   return new Map(fields);
 }
+
+/** A process as messages have it. */
+export const nameOf = (pid: number): string => `${statusOf(pid)?.get('Name') ?? '?'} (pid ${pid})`;
 
 /** The thread group of a thread; undefined when it is gone. */
 export function tgidOf(tid: number): number | undefined {
@@ -46,7 +49,7 @@ export function sharersOf(pid: number, vm: VmAccess): readonly number[] {
 }
 
 /** Where the kernel tells (CONFIG_PROC_CHILDREN). */
-function childrenOf(pid: number): readonly number[] {
+export function childrenOf(pid: number): readonly number[] {
   try {
     return readdirSync(`/proc/${pid}/task`).flatMap((tid) =>
       words(readFileSync(`/proc/${pid}/task/${tid}/children`, 'latin1')),
@@ -55,6 +58,10 @@ function childrenOf(pid: number): readonly number[] {
     return [];
   }
 }
+
+/** Seccomp filters of a process's first thread. */
+export const filtersOf = (pid: number): number =>
+  Number(statusOf(pid)?.get('Seccomp_filters') ?? 0);
 
 const words = (text: string | undefined): number[] =>
   (text ?? '').split(/\s+/).filter(Boolean).map(Number);
@@ -67,54 +74,98 @@ function bits(mask: bigint): Set<number> {
 
 const NOBODY = 65534;
 
-/** A soft limit of /proc/PID/limits; `unlimited` and a process that is gone have none. */
-function limitOf(pid: number, name: string): number {
+/** A soft limit of /proc/PID/limits, `unlimited` as Infinity; undefined when the process is gone. */
+function limitOf(pid: number, name: string): number | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/limits`, 'latin1');
   } catch {
-    return Infinity;
+    return undefined;
   }
   const line = text.split('\n').find((row) => row.startsWith(`${name} `)) ?? '';
   const [soft = 'unlimited'] = line.slice(name.length).trim().split(/\s+/);
   return soft === 'unlimited' ? Infinity : Number(soft);
 }
 
+/** The user namespace of a process; undefined when it is gone. */
+function userNamespaceOf(pid: number | 'self'): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/user`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What capabilities are for the box: those in another user namespace are none (ns_capable()). */
+const ownNamespace = userNamespaceOf('self');
+
+function credOf(tid: number): Cred | undefined {
+  const status = statusOf(tid);
+  if (status === undefined) return undefined;
+  const [uid = NOBODY, euid = NOBODY] = words(status.get('Uid'));
+  const [gid = NOBODY, egid = NOBODY] = words(status.get('Gid'));
+  const groups = words(status.get('Groups'));
+  const effective = userNamespaceOf(tid) === ownNamespace ? status.get('CapEff') : undefined;
+  const capabilities = bits(BigInt(`0x${effective ?? '0'}`));
+  return { uid, gid, euid, egid, groups, capabilities };
+}
+
+const NOBODY_CRED: Cred = {
+  uid: NOBODY,
+  gid: NOBODY,
+  euid: NOBODY,
+  egid: NOBODY,
+  groups: [],
+  capabilities: new Set(),
+};
+
+/** Rights, limits and name are read anew at each use, since programs change theirs. */
 export class NativeProcess implements ProcessInfo {
   readonly pid: number;
   readonly mm: NativeMemory;
   readonly files: FileTable;
+  /** The thread whose call is served: rights are each thread's own. */
+  #caller: number;
+  /** As last seen: what it had counts beyond its end. */
+  #name: string;
+  #cred = NOBODY_CRED;
+  readonly #limits = { memlock: Infinity, nofile: Infinity };
 
   constructor(pid: number, mm: NativeMemory, files: FileTable) {
     this.pid = pid;
     this.mm = mm;
     this.files = files;
+    this.#caller = pid;
+    this.#name = `pid ${pid}`;
   }
 
-  // Read anew at each use: programs change theirs.
+  /** A call of one of its threads is to be served. */
+  callBegins(tid: number): void {
+    this.#caller = tid;
+    this.mm.invalidate();
+  }
+
   get name(): string {
-    return statusOf(this.pid)?.get('Name') ?? `pid ${this.pid}`;
+    this.#name = statusOf(this.pid)?.get('Name') ?? this.#name;
+    return this.#name;
   }
 
   get rlimits(): ProcessInfo['rlimits'] {
+    const seen = this.#limits;
     const { pid } = this;
     return {
       get memlock() {
-        return limitOf(pid, 'Max locked memory');
+        return (seen.memlock = limitOf(pid, 'Max locked memory') ?? seen.memlock);
       },
       get nofile() {
-        return limitOf(pid, 'Max open files');
+        return (seen.nofile = limitOf(pid, 'Max open files') ?? seen.nofile);
       },
     };
   }
 
   get cred(): Cred {
-    const status = statusOf(this.pid);
-    const [uid = NOBODY, euid = NOBODY] = words(status?.get('Uid'));
-    const [gid = NOBODY, egid = NOBODY] = words(status?.get('Gid'));
-    const groups = words(status?.get('Groups'));
-    const capabilities = bits(BigInt(`0x${status?.get('CapEff') ?? '0'}`));
-    return { uid, gid, euid, egid, groups, capabilities };
+    this.#cred = credOf(this.#caller) ?? credOf(this.pid) ?? this.#cred;
+    return this.#cred;
   }
 }
 

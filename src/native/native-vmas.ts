@@ -2,7 +2,7 @@
  * The VMAs of a native process: one query each where the kernel has PROCMAP_QUERY (6.11), else
  * from the text of /proc/PID/maps.
  */
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { EINVAL, ENOTTY, ESRCH } from '../abi/errno.ts';
 import {
   PROCMAP_QUERY,
@@ -12,9 +12,10 @@ import {
   PROCMAP_QUERY_VMA_WRITABLE,
   ProcmapQuery,
 } from '../abi/procmap.ts';
-import { va } from '../machine/address.ts';
+import { PAGE_SIZE, va } from '../machine/address.ts';
 import type { VmaInfo } from '../linux/mm/user-memory.ts';
 import type { Libc } from './libc.ts';
+import { liveThreadOf } from './live-thread.ts';
 
 /** A VMA and the file behind it: inode and device as stat(2) has them, 0 for anonymous memory. */
 export interface NativeVma extends VmaInfo {
@@ -85,7 +86,7 @@ export class NativeVmas {
   #open(): boolean {
     if (this.#fd >= 0) return false;
     try {
-      this.#fd = openSync(`/proc/${this.#pid}/maps`, 'r');
+      this.#fd = openSync(`/proc/${liveThreadOf(this.#pid) ?? this.#pid}/maps`, 'r');
     } catch {
       return false;
     }
@@ -118,17 +119,18 @@ export class NativeVmas {
   }
 }
 
+/* Source: Documentation/admin-guide/mm/pagemap.rst, Linux 6.1. */
+const PAGEMAP_ENTRY_BYTES = 8;
+const PM_PRESENT = 1n << 63n;
+/** A file's page, or shared anonymous memory. */
+const PM_FILE = 1n << 61n;
+
 const LINE =
   /^([0-9a-f]+)-([0-9a-f]+) (.)(.)(.)(.) ([0-9a-f]+) ([0-9a-f]+):([0-9a-f]+) (\d+) *(.*)$/gm;
 
 /** The VMAs of a process by /proc/PID/maps; none when it is gone. */
 export function namedVmas(pid: number): NamedVma[] {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/maps`, 'latin1');
-  } catch {
-    return [];
-  }
+  const text = mapsOf(pid) || mapsOf(liveThreadOf(pid));
   return Array.from(text.matchAll(LINE), (match) => {
     const [, start = '', end = '', r, w, x, s, offset = '', major = '', minor = '', inode] = match;
     return {
@@ -145,6 +147,32 @@ export function namedVmas(pid: number): NamedVma[] {
       name: match[11] ?? '',
     };
   });
+}
+
+/** How many pages from `at` are there and are no file's, by /proc/PID/pagemap. */
+export function copiedPages(pid: number, at: number, count: number): number {
+  const entries = new BigUint64Array(count);
+  let fd = -1;
+  try {
+    fd = openSync(`/proc/${liveThreadOf(pid) ?? pid}/pagemap`, 'r');
+    readSync(fd, entries, 0, entries.byteLength, (at / PAGE_SIZE) * PAGEMAP_ENTRY_BYTES);
+  } catch {
+    return 0;
+  } finally {
+    if (fd >= 0) closeSync(fd);
+  }
+  const end = entries.findIndex((entry) => (entry & (PM_PRESENT | PM_FILE)) !== PM_PRESENT);
+  return end < 0 ? count : end;
+}
+
+/** Empty for a process whose first thread has ended, as for one that is gone. */
+function mapsOf(pid: number | undefined): string {
+  if (pid === undefined) return '';
+  try {
+    return readFileSync(`/proc/${pid}/maps`, 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 /** The kernel does not know the query. */

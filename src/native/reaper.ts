@@ -1,6 +1,10 @@
-/** Waits for the ends of programs that were started without Node's knowing (posix-spawn.ts). */
+/**
+ * Waits for the ends of programs that were started without Node's knowing (posix-spawn.ts), and of what
+ * they have left behind: this process is made the parent of their orphans, so that none is out of sight.
+ */
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { PR_SET_CHILD_SUBREAPER } from '../abi/prctl.ts';
 import { WNOHANG } from '../abi/ptrace.ts';
 import type { HostArch } from './arch.ts';
 import { EPOLLET, EPOLLIN } from './epoll.ts';
@@ -27,6 +31,7 @@ export class Reaper {
     this.#arch = arch;
     this.#epoll = epoll;
     this.#statusAt = libc.address(new Uint8Array(this.#status.buffer));
+    libc.syscall(arch.prctl, PR_SET_CHILD_SUBREAPER, 1);
   }
 
   /** Tells once when a child of this process has ended. @throws NativeUnavailable without a pidfd */
@@ -36,10 +41,15 @@ export class Reaper {
     this.#pidfds.add(pidfd);
     // A debugger sees the end first; there is another event when it lets go.
     this.#epoll.add(pidfd, EPOLLIN | EPOLLET, () => {
-      if (this.#libc.syscall(this.#arch.wait4, pid, this.#statusAt, WNOHANG, 0) !== pid) return;
+      if (!this.reap(pid)) return;
       this.#forget(pidfd);
       ended(exitOf(this.#status[0]!));
     });
+  }
+
+  /** Takes note of a child's end; false when it has not ended, or is no child. */
+  reap(pid: number): boolean {
+    return this.#libc.syscall(this.#arch.wait4, pid, this.#statusAt, WNOHANG, 0) === pid;
   }
 
   close(): void {

@@ -1,8 +1,8 @@
 /** The thread that carries the seccomp filter and starts programs; see spawner.ts. */
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
+import { PR_SET_NO_NEW_PRIVS } from '../abi/prctl.ts';
 import {
-  PR_SET_NO_NEW_PRIVS,
   SECCOMP_FILTER_FLAG_NEW_LISTENER,
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
   SECCOMP_SET_MODE_FILTER,

@@ -117,6 +117,11 @@ export class Spawner {
     this.#worker.on('error', fn);
   }
 
+  /** Whether a program may have been started of which `poll` has not told yet. */
+  get isStarting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /**
    * Resolves once it runs; rejects when it could not be started (no such file, not executable).
    * @param started called by `poll`, before the program's first call is served

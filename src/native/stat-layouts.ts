@@ -1,4 +1,5 @@
 /** struct stat and struct statx as native programs expect them, written from the box's `Stat`. */
+import { STATX_BASIC_STATS } from '../abi/fcntl.ts';
 import type { HostArch } from './arch.ts';
 import type { Stat } from '../linux/process/inode.ts';
 
@@ -50,7 +51,6 @@ export function encodeStat(arch: HostArch, stat: Stat): Uint8Array {
   return bytes;
 }
 
-const STATX_BASIC_STATS = 0x7ff;
 const STATX_SIZE = 256;
 /** stx_atime, stx_ctime, stx_mtime */
 const STATX_TIMES = [64, 96, 112] as const;

@@ -12,6 +12,7 @@ import type { Kernel } from '../linux/process/kernel.ts';
 import { BoxHalted } from '../sched/halt.ts';
 import { HOST_ARCHS } from './arch.ts';
 import type { HostArch } from './arch.ts';
+import { killWithDescendants } from './descendants.ts';
 import { EPOLLIN, Epoll } from './epoll.ts';
 import { InPlace } from './in-place.ts';
 import type { HeldCall } from './in-place.ts';
@@ -23,7 +24,7 @@ import { NativeCalls } from './native-calls.ts';
 import type { Answer } from './native-calls.ts';
 import { NativeFiles } from './native-files.ts';
 import { NativeMemory } from './native-memory.ts';
-import { NativeProcess, NativeThread, parentOf, tgidOf } from './native-process.ts';
+import { NativeProcess, NativeThread, nameOf, parentOf, tgidOf } from './native-process.ts';
 import { Pidfds } from './pidfds.ts';
 import { Reaper } from './reaper.ts';
 import { sendSignal } from './send-signal.ts';
@@ -111,7 +112,8 @@ export class Supervisor {
     this.epoll.add(wakeFd, EPOLLIN, () => this.#woken());
     this.#pidfds = new Pidfds(libc, arch, this.epoll);
     this.#reaper = new Reaper(libc, arch, this.epoll);
-    this.#vm = new VmAccess(libc, kernel.machine.bus.u8, arch.kcmp);
+    const { u8: ram } = kernel.machine.bus;
+    this.#vm = new VmAccess(libc, ram, arch.kcmp, (pid) => this.#outOfReach(pid));
     this.#inPlace =
       spawner.shm === 'copy'
         ? undefined
@@ -214,10 +216,10 @@ export class Supervisor {
     return this.files.open.length === 0 && !this.kernel.sched.runnable;
   }
 
-  /** Kills the native processes of this box, and those that are being started. */
-  killAll(): void {
+  /** Kills the native processes of this box, and those that are being started; their names. */
+  killAll(): readonly string[] {
     this.#areKilled = true;
-    for (const pid of this.pids) sendSignal(pid, 'SIGKILL');
+    return killWithDescendants(this.pids);
   }
 
   async close(): Promise<void> {
@@ -310,9 +312,10 @@ export class Supervisor {
 
   #serve(notification: Notification): void {
     const { thread } = notification;
-    thread.process.mm.invalidate();
-    const { nr, args } = this.#listener;
-    const call = this.#calls.begin(thread, nr, args, () => this.#listener.isValid(notification));
+    thread.process.callBegins(thread.tid);
+    const { nr, args, ints } = this.#listener;
+    const isValid = (): boolean => this.#listener.isValid(notification);
+    const call = this.#calls.begin(thread, { nr, args, ints }, isValid);
     if (call === undefined) {
       this.#listener.send(notification, 'continue');
       return;
@@ -330,6 +333,17 @@ export class Supervisor {
     if (thread.task.failed) this.#failed(thread);
     else this.#answer(notification, thread.task.result as Answer);
     if (thread.killed) this.kernel.sched.retire(thread.task);
+  }
+
+  /** Its calls fail, or find no TEE: nothing else would say why. */
+  #outOfReach(pid: number): void {
+    this.kernel.trace.cause('linux', {
+      layer: 'native',
+      code: 'EPERM',
+      text: `the memory of ${nameOf(pid)} cannot be reached`,
+      object: '/proc/PID/mem',
+      hint: 'make its file readable (an unreadable one is not dumpable), or run teebox with CAP_SYS_PTRACE',
+    });
   }
 
   /** Nobody else learns of what was thrown at a native program's call. */
@@ -428,6 +442,7 @@ export class Supervisor {
     const table = this.files.table(tgid, (fd, cloexec) => this.#addFd(fd, cloexec));
     const process = new NativeProcess(tgid, mm, table);
     this.#processes.set(tgid, process);
+    if (this.#areKilled) sendSignal(tgid, 'SIGKILL');
     this.kernel.guests.add(process);
     this.#pidsChanged();
     return process;
@@ -441,6 +456,8 @@ export class Supervisor {
   }
 
   #ended(id: number): void {
+    // A program that is being started may have ended already, and is waited for once it is known.
+    if (!this.#programs.has(id) && !this.#spawner.isStarting) this.#reaper.reap(id);
     const process = this.#processes.get(id);
     if (process !== undefined) this.#gone(process);
     const thread = this.#threads.get(id);

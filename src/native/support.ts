@@ -19,6 +19,26 @@ export const NATIVE_SUPPORT: readonly SupportRow[] = [
   row('listing /dev', 'absent', 'getdents shows the host’s /dev: open the nodes by name'),
   row('symbolic links to the nodes', 'absent', '-ENOENT: the host resolves them'),
   row('static programs, threads, fork, vfork, exec'),
+  row(
+    'processes that the program of `run` leaves behind',
+    'partial',
+    'end with the box, as in a container; orphans have teebox as their parent, not init',
+  ),
+  row(
+    'programs after a kill -9 of teebox',
+    'partial',
+    'run on without a TEE: calls with a path, and execs, have -ENOSYS',
+  ),
+  row(
+    'prctl(PR_SET_DUMPABLE, 0)',
+    'partial',
+    'succeeds and changes nothing: the memory must stay in reach',
+  ),
+  row(
+    'programs whose file cannot be read (mode 0711)',
+    'partial',
+    'find no TEE unless teebox has CAP_SYS_PTRACE; the report says so',
+  ),
   row('dup, SCM_RIGHTS, inheritance of TEE fds', 'partial', 'within programs started by teebox'),
   row('poll and lseek of TEE fds'),
   row('read of TEE fds', 'partial', 'the end of the file, where a device has -EINVAL'),
@@ -39,12 +59,35 @@ export const NATIVE_SUPPORT: readonly SupportRow[] = [
     'partial',
     'of closes that come at once some are not counted: the memory stays until the box ends',
   ),
+  row(
+    'ioctls of TEE fds that are not the TEE’s',
+    'partial',
+    'those of a socket: -ENOTTY, or an answer (FIONREAD); -EINVAL there',
+  ),
+  row('epoll_ctl(EPOLL_CTL_ADD) of TEE fds', 'partial', 'possible; -EPERM there'),
+  row('fcntl(F_GETFL) of TEE fds', 'partial', 'always O_RDWR'),
+  row('opening a TEE fd again by /proc/PID/fd/N', 'absent', '-ENXIO: it is a socket'),
+  row(
+    'O_PATH, chmod, chown, utimensat, statfs, xattrs of the nodes',
+    'absent',
+    '-ENOENT: the host’s /dev has none',
+  ),
   row('shutdown() of TEE fds', 'partial', 'ends the context; -ENOTSOCK there'),
   row('mmap of other TEE fds', 'partial', '-ENODEV where a device has -EINVAL or -ENODEV'),
   row(
     'TEE_IOC_SHM_REGISTER',
     'partial',
     'copied at each call, in and out; with --shm=inplace one memory for program and secure world',
+  ),
+  row(
+    'registered memory that is unmapped, moved or mapped anew',
+    'partial',
+    'copied by its address: what lies there now is read and written; unmapped before the first call it has zeros; as on Linux with --shm=inplace',
+  ),
+  row(
+    'a page that is registered twice, by both ids in one call',
+    'partial',
+    'two copies within the call; one page with --shm=inplace',
   ),
   row(
     '--shm=inplace: heap, stack, bss, data, private mappings',

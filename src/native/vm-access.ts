@@ -1,6 +1,13 @@
-/** Other processes' memory, by process_vm_readv(2) and process_vm_writev(2). */
+/**
+ * Other processes' memory, by process_vm_readv(2) and process_vm_writev(2). A process whose first
+ * thread has ended has its memory still, and is reached through another thread.
+ */
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { EPERM, ESRCH } from '../abi/errno.ts';
+import { PAGE_SIZE } from '../machine/address.ts';
 import type { Va } from '../machine/address.ts';
 import type { Libc } from './libc.ts';
+import { liveThreadOf } from './live-thread.ts';
 import { SpareBuffers } from './spare-buffers.ts';
 
 /** include/uapi/linux/kcmp.h */
@@ -8,6 +15,8 @@ const KCMP_VM = 1;
 export const SCRATCH_BYTES = 64 * 1024;
 const MAX_IOVECS = 64;
 const IOVEC_BYTES = 16;
+
+type ProcessVm = Libc['processVmReadv'];
 
 /** Reads and writes other processes' memory; one for all native processes of a supervisor. */
 export class VmAccess {
@@ -21,9 +30,23 @@ export class VmAccess {
   readonly #scratchAddress: number;
   readonly #iovecs = new DataView(new ArrayBuffer(2 * MAX_IOVECS * IOVEC_BYTES));
   readonly #iovecAddress: number;
+  /** Threads through which processes are reached whose first one has ended. */
+  readonly #through = new Map<number, number>();
+  /** Whose memory is out of reach, as was told. */
+  readonly #refused = new Set<number>();
+  readonly #whenRefused: (pid: number) => void;
 
-  /** @param kcmp the system call's number */
-  constructor(libc: Libc, ram: Uint8Array<ArrayBuffer>, kcmp: number) {
+  /**
+   * @param kcmp the system call's number
+   * @param whenRefused called once for each process whose memory this one may not reach
+   */
+  constructor(
+    libc: Libc,
+    ram: Uint8Array<ArrayBuffer>,
+    kcmp: number,
+    whenRefused: (pid: number) => void = () => {},
+  ) {
+    this.#whenRefused = whenRefused;
     this.libc = libc;
     this.#kcmp = kcmp;
     this.spare = new SpareBuffers(libc);
@@ -31,6 +54,12 @@ export class VmAccess {
     this.ramAddress = libc.address(ram);
     this.#scratchAddress = libc.address(this.scratch);
     this.#iovecAddress = libc.address(new Uint8Array(this.#iovecs.buffer));
+  }
+
+  /** The process is gone, and its id may become another's. */
+  forget(pid: number): void {
+    this.#through.delete(pid);
+    this.#refused.delete(pid);
   }
 
   /** Whether two processes have one address space (KCMP_VM). */
@@ -56,6 +85,22 @@ export class VmAccess {
   /** Copies from this process's memory at an address; bytes copied. */
   write(pid: number, at: number, local: number, length: number): number {
     return this.#move(pid, local, at, length, true);
+  }
+
+  /** How many of `count` pages from `at` the host's kernel can get hold of: GUP faults them in. */
+  presentPages(pid: number, at: number, count: number): number {
+    for (let done = 0; done < count;) {
+      const n = Math.min(MAX_IOVECS, count - done);
+      for (let i = 0; i < n; i++) {
+        this.#iovec(i, this.#scratchAddress + i, 1);
+        this.#iovec(MAX_IOVECS + i, at + (done + i) * PAGE_SIZE, 1);
+      }
+      const remote = this.#iovecAddress + MAX_IOVECS * IOVEC_BYTES;
+      const got = this.#call(this.libc.processVmReadv, pid, this.#iovecAddress, remote, n);
+      if (got !== n) return done + Math.max(0, got);
+      done += n;
+    }
+    return count;
   }
 
   /** Writes pieces in order; false at the first that cannot be written whole. */
@@ -95,14 +140,53 @@ export class VmAccess {
     this.#pushed = 0;
     const local = this.#iovecAddress;
     const remote = local + MAX_IOVECS * IOVEC_BYTES;
-    if (count > 0) this.libc.processVmWritev(pid, local, count, remote, count);
+    if (count === 0) return;
+    const moved = this.#call(this.libc.processVmWritev, pid, local, remote, count);
+    this.#flushForced(pid, count, Math.max(0, moved));
+  }
+
+  /** What the process has made read-only since, and what lies behind pages that it has unmapped. */
+  #flushForced(pid: number, count: number, moved: number): void {
+    let skip = moved;
+    for (let i = 0; i < count; i++) {
+      const length = this.#iovecs.getUint32(i * IOVEC_BYTES + 8, true);
+      const done = Math.min(skip, length);
+      skip -= done;
+      if (done === length) continue;
+      const from = this.#base(i) - this.ramAddress;
+      const piece = this.ram.subarray(from + done, from + length);
+      const at = this.#base(MAX_IOVECS + i) + done;
+      this.#forced(pid, 'r+', (fd) => writeSync(fd, piece, 0, piece.length, at));
+    }
+  }
+
+  /**
+   * Copies into the box's RAM whatever the protection is, as a pin does not ask for it again.
+   * @returns false where nothing is mapped
+   */
+  readForced(pid: number, at: number, ramOffset: number, length: number): boolean {
+    const into = this.ram.subarray(ramOffset, ramOffset + length);
+    return this.#forced(pid, 'r', (fd) => readSync(fd, into, 0, length, at)) === length;
+  }
+
+  /** By /proc/PID/mem; bytes moved. */
+  #forced(pid: number, flags: 'r' | 'r+', move: (fd: number) => number): number {
+    let fd = -1;
+    try {
+      fd = openSync(`/proc/${this.#through.get(pid) ?? pid}/mem`, flags);
+      return move(fd);
+    } catch {
+      return 0;
+    } finally {
+      if (fd >= 0) closeSync(fd);
+    }
   }
 
   #writeGathered(pid: number, count: number, bytes: number): boolean {
     if (count === 0) return true;
     const local = this.#iovecAddress;
     const remote = local + MAX_IOVECS * IOVEC_BYTES;
-    return this.libc.processVmWritev(pid, local, count, remote, count) === bytes;
+    return this.#call(this.libc.processVmWritev, pid, local, remote, count) === bytes;
   }
 
   #writeLarge(pid: number, at: Va, data: Uint8Array): boolean {
@@ -122,7 +206,30 @@ export class VmAccess {
     this.#iovec(0, local, length);
     this.#iovec(1, remote, length);
     const call = write ? this.libc.processVmWritev : this.libc.processVmReadv;
-    return Math.max(0, call(pid, this.#iovecAddress, 1, this.#iovecAddress + IOVEC_BYTES, 1));
+    return Math.max(
+      0,
+      this.#call(call, pid, this.#iovecAddress, this.#iovecAddress + IOVEC_BYTES, 1),
+    );
+  }
+
+  #call(call: ProcessVm, pid: number, local: number, remote: number, count: number): number {
+    const moved = call(this.#through.get(pid) ?? pid, local, count, remote, count);
+    if (moved >= 0) return moved;
+    const errno = this.libc.errno();
+    if (errno === EPERM && !this.#refused.has(pid)) {
+      this.#refused.add(pid);
+      this.#whenRefused(pid);
+    }
+    if (errno !== ESRCH) return moved;
+    const tid = liveThreadOf(pid);
+    if (tid === undefined) return moved;
+    this.#through.set(pid, tid);
+    return call(tid, local, count, remote, count);
+  }
+
+  #base(index: number): number {
+    const at = index * IOVEC_BYTES;
+    return this.#iovecs.getUint32(at, true) + this.#iovecs.getUint32(at + 4, true) * 2 ** 32;
   }
 
   #iovec(index: number, base: number, length: number): void {

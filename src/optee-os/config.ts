@@ -186,7 +186,8 @@ export const CONFIG_TABLE: ConfigTable = {
   },
   CFG_TEE_CORE_DEBUG: {
     default: true,
-    meaning: 'assertions of secure storage are checked, one of them with requests of its own',
+    meaning:
+      'assertions of secure storage and of SM4-XTS are checked, one of them with requests of its own',
   },
   CFG_TEE_CORE_LOG_LEVEL: {
     default: 2,
@@ -275,14 +276,19 @@ function parseValue(name: ConfigName, text: string): boolean | number | string {
     throw new ConfigError(`${name}=${text}: expected y or n`);
   }
   const value = /^(0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : Number.NaN;
-  checkRange(name, value);
+  checkRange(name, value, text);
   return value;
 }
 
-function checkRange(name: ConfigName, value: boolean | number | string): void {
+/** @param text how it was given, for the message. */
+function checkRange(
+  name: ConfigName,
+  value: boolean | number | string,
+  text = String(value),
+): void {
   if (typeof value !== 'number') return;
   const { min = 0, max = Number.MAX_SAFE_INTEGER } = CONFIG_TABLE[name];
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw new ConfigError(`${name}=${value}: expected a whole number from ${min} to ${max}`);
+    throw new ConfigError(`${name}=${text}: expected a whole number from ${min} to ${max}`);
   }
 }

@@ -24,6 +24,9 @@ export interface TraceContext {
 
 export type TraceSink = (event: TraceEvent) => void;
 
+/** Hears how full a pool is, each time that changes. */
+export type PoolMeter = (pool: EventArgs['pool']) => void;
+
 const NOBODY: TraceContext = {
   nowNs: () => 0,
   currentTaskId: 0,
@@ -36,11 +39,14 @@ export class Trace {
   calls = false;
   worlds = false;
   all = false;
+  /** True when pools tell how full they are: meters hear it from `calls` on, the ring from `worlds`. */
+  pools = false;
 
   /** Grows up to its capacity, then wraps. */
   readonly #ring: TraceEvent[] = [];
   readonly #capacity: number;
   readonly #sinks = new Set<TraceSink>();
+  readonly #meters: PoolMeter[] = [];
   #seq = 0;
   #context: TraceContext = NOBODY;
   #level: TraceLevel = 'off';
@@ -59,6 +65,7 @@ export class Trace {
     const rank = TRACE_LEVELS.indexOf(level);
     this.#level = level;
     this.calls = rank >= 1;
+    this.pools = rank >= 1;
     this.worlds = rank >= 2;
     this.all = rank >= 3;
   }
@@ -90,6 +97,16 @@ export class Trace {
     this.#ring[this.#seq % this.#capacity] = event;
     this.#seq += 1;
     for (const sink of this.#sinks) sink(event);
+  }
+
+  addMeter(meter: PoolMeter): void {
+    this.#meters.push(meter);
+  }
+
+  /** A pool is as full as this now; callers guard with `if (trace.pools)`. */
+  pool(world: World, args: EventArgs['pool']): void {
+    for (const meter of this.#meters) meter(args);
+    if (this.worlds) this.emit(world, 'pool', args);
   }
 
   /** Why the error that is about to be returned came about. Kept at every level. */

@@ -166,6 +166,8 @@ export function run(program: readonly string[], options: RunOptions = {}): Promi
 }
 
 export const NOBODY = 65534;
+/** A program's exit code for what this machine does not allow. */
+export const CANNOT = 77;
 
 /**
  * `teebox run` by somebody who is not root.
@@ -184,7 +186,8 @@ export async function runUnprivileged(
 }
 
 /** What a program must print. */
-const expected = (name: string): string => readFileSync(join(PROGRAMS, `${name}.out`), 'utf8');
+export const expected = (name: string): string =>
+  readFileSync(join(PROGRAMS, `${name}.out`), 'utf8');
 
 /** Runs one theme, compares all that it says, and looks for what is left of it in the box. */
 export async function checkTheme(

@@ -76,6 +76,7 @@ describe('teebox mem', () => {
     const nobody = await teebox(['mem', '--socket', join(directory, 'nobody')]);
     assert.equal(nobody.code, 1);
     assert.match(nobody.stderr, /no box is served at .*ENOENT/);
+    assert.equal((await teebox(['mem', '--svg', '', '--', 'true'])).code, 2);
     const noFile = await teebox(['mem', '--svg', '--', 'true']);
     assert.equal(noFile.code, 2);
   });

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import type { MemoryHistory } from '../../src/box/memory-watch.ts';
-import { NOBODY, TEST_TA, checkTheme, nativeTest, programs, run, teebox } from './harness.ts';
+import {
+  CANNOT,
+  NOBODY,
+  TEST_TA,
+  checkTheme,
+  nativeTest,
+  programs,
+  run,
+  teebox,
+} from './harness.ts';
 
 const NONE = ['--supplicant', 'none'];
 const HARDENED = [...NONE, '--profile', 'hardened'];
@@ -20,6 +29,12 @@ describe('pins of native programs', () => {
     if (process.getuid?.() !== 0) return t.skip('needs root');
     const ran = await run([programs, 'memlock', 'keep'], { options: HARDENED });
     assert.equal(ran.stdout, 'with CAP_IPC_LOCK: ok\n');
+  });
+
+  nativeTest('memlock, user namespace', async (t) => {
+    const ran = await run([programs, 'memlock', 'namespace'], { options: HARDENED });
+    if (ran.code === CANNOT) return t.skip('no user namespaces here');
+    assert.equal(ran.stdout, 'five pages, in a user namespace: ENOMEM\n');
   });
 
   nativeTest('memlock, causes', async () => {
@@ -57,5 +72,16 @@ describe('pins of native programs', () => {
       assert.equal(vmstat.nr_foll_pin_released, vmstat.nr_foll_pin_acquired);
       assert.ok(after.limits.every(({ locked }) => locked === 0));
     }
+  });
+
+  nativeTest('memlock, teebox mem of who is gone', async () => {
+    const client = ['--ta', TEST_TA, ...HARDENED, '--', programs, 'memlock', 'leave'];
+    const ran = await teebox(['mem', '--json', ...client]);
+    const line = ran.stderr.split('\n').find((text) => text.startsWith('{')) ?? '';
+    const { peak } = JSON.parse(line) as MemoryHistory;
+    assert.match(peak!.pins[0]!.owner, /^programs \(pid \d+\), tee0 context \d+$/);
+    const uid = process.getuid?.() === 0 ? NOBODY : process.getuid?.();
+    const view = peak!.limits.find((limit) => limit.uid === uid);
+    assert.deepEqual([view?.locked, view?.limit], [4, 4]);
   });
 });

@@ -2,9 +2,15 @@
 import { describe } from 'node:test';
 import { checkTheme, nativeTest } from './harness.ts';
 
+const IN_PLACE = ['--supplicant', 'none', '--shm', 'inplace'];
+
 describe('memory and processes of native programs', () => {
   nativeTest('allocated memory', () => checkTheme('shm_alloc'));
   nativeTest('registered memory', () => checkTheme('shm_register'));
+  nativeTest('changed mappings', async () => {
+    await checkTheme('shm_changed');
+    await checkTheme('shm_changed', { options: IN_PLACE });
+  });
   nativeTest('racing writer', () => checkTheme('race'));
   nativeTest('fork', () => checkTheme('forked'));
   nativeTest('vfork and exec', () => checkTheme('exec_chain'));

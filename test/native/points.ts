@@ -4,7 +4,7 @@
  */
 export interface Point {
   readonly point: string;
-  /** The name of a test in this folder. */
+  /** The name of a test in this folder, or the file of one of a room. */
   readonly test: string;
 }
 
@@ -20,8 +20,16 @@ export const POINTS = [
     test: 'paths',
   },
   {
+    point: 'a node is opened and looked at with the flags that any device of the host is',
+    test: 'flags of path calls',
+  },
+  {
     point: "what is not the TEE's goes on in the host's kernel untouched",
     test: 'unrelated calls',
+  },
+  {
+    point: 'a path that was read from a caller who is gone meanwhile counts for nothing',
+    test: 'src/native/native-calls.test.ts',
   },
   { point: 'attributes in /sys/class/tee are read as files', test: 'paths' },
   // Calls
@@ -37,6 +45,23 @@ export const POINTS = [
   { point: 'profiles differ where the kernels differ', test: 'profiles' },
   { point: 'statically linked programs need no preloaded library', test: 'static program' },
   { point: 'calls of several threads are served at once', test: 'threads' },
+  {
+    point: 'the other threads go on when the first one has ended, with its memory and fds',
+    test: 'first thread gone',
+  },
+  {
+    point: 'ints are the lower halves of registers, whatever a language leaves in the upper ones',
+    test: 'wide arguments',
+  },
+  {
+    point: 'calls of another architecture are not mistaken for those with the same number',
+    test: 'another architecture',
+  },
+  { point: 'rights are those of the thread that calls', test: 'rights of threads' },
+  {
+    point: 'a program that makes itself undumpable keeps its TEE; one that cannot be read is named',
+    test: 'programs out of reach',
+  },
   { point: 'many contexts at once are kept apart', test: 'contexts' },
   // Processes
   {
@@ -69,6 +94,10 @@ export const POINTS = [
     test: 'registered memory',
   },
   {
+    point: 'what is registered stays so when its protection changes or it is unmapped',
+    test: 'changed mappings',
+  },
+  {
     point: "only what the TA changed goes back: a client's racing writes survive",
     test: 'racing writer',
   },
@@ -78,11 +107,16 @@ export const POINTS = [
     test: 'memlock',
   },
   { point: 'whoever has CAP_IPC_LOCK is not held to it', test: 'memlock, CAP_IPC_LOCK' },
+  {
+    point: 'capabilities in a user namespace of its own count for nothing',
+    test: 'memlock, user namespace',
+  },
   { point: 'a refusal says limit, use and remedy', test: 'memlock, causes' },
   {
     point: 'teebox mem shows whose pins there are, how long they last, and the limit',
     test: 'memlock, teebox mem',
   },
+  { point: 'also of a program that ended with them', test: 'memlock, teebox mem of who is gone' },
   {
     point: 'mapped in place it is seen at once, and is the program’s own memory again afterwards',
     test: 'in place',
@@ -122,9 +156,21 @@ export const POINTS = [
     test: 'supplicant',
   },
   { point: 'the supplicant may be a native program', test: 'native supplicant' },
+  {
+    point: 'it may go into the background, and ends with the box all the same',
+    test: 'native supplicant in the background',
+  },
+  {
+    point: 'a supplicant that fails, or leaves nobody behind, is told at once',
+    test: 'no supplicant',
+  },
   // The command line
   { point: 'arguments, environment, directory and files pass through', test: 'program' },
   { point: 'exit codes and deaths by signal pass through', test: 'exit codes' },
+  {
+    point: 'what the program of `run` leaves behind, daemons too, ends with the box',
+    test: 'left behind',
+  },
   { point: 'a program may close its standard files', test: 'closed standard files' },
   { point: 'signals to teebox reach its programs, whenever they come', test: 'signals to teebox' },
   { point: 'a reader of stderr that goes away ends nothing', test: 'unread errors' },
@@ -135,4 +181,4 @@ export const POINTS = [
   { point: 'a TA that spins is reported and ends the box with 124', test: 'spinning TA' },
 ] as const satisfies readonly Point[];
 
-export type NativeTestName = (typeof POINTS)[number]['test'];
+export type NativeTestName = Exclude<(typeof POINTS)[number]['test'], `${string}.test.ts`>;

@@ -1,12 +1,13 @@
 /** What passes between a native program and its shell, and programs that share a box. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SIGNALS } from '../../src/cli/signals.ts';
+import { liveThreadOf } from '../../src/native/live-thread.ts';
 import { TA_TEST_CMD } from './commands.ts';
 import {
   COUNTER_TA,
@@ -15,6 +16,7 @@ import {
   checkTheme,
   directory,
   exitCode,
+  expected,
   killGroup,
   nativeTest,
   programs,
@@ -55,6 +57,31 @@ describe('native programs and their shell', () => {
     assert.equal(await exitCodeOf('/bin/sh', '-c', 'kill -SEGV $$'), 139);
     assert.equal(await exitCodeOf(join(directory, 'missing')), 127);
     assert.equal(await exitCodeOf(text), 126);
+  });
+
+  nativeTest('left behind', async () => {
+    // Two children of the shell: the second is an orphan, which makes no call that is asked about.
+    const script = '(exec sleep 100 >&2) & echo $!; (sleep 100 >&2 & echo $!); exit 3';
+    const ran = await run(['/bin/sh', '-c', script], { report: true });
+    assert.equal(ran.code, 3, ran.stderr);
+    const pids = ran.stdout.trim().split('\n').map(Number);
+    assert.equal(pids.length, 2);
+    const told = /^teebox: ended with the box: (.*)$/m.exec(ran.stderr)?.[1] ?? '';
+    for (const pid of pids) {
+      assert.ok(told.includes(`(pid ${pid})`), ran.stderr);
+      while (liveThreadOf(pid) !== undefined) await sleep(10);
+    }
+  });
+
+  nativeTest('programs out of reach', async () => {
+    const ran = await runUnprivileged([programs, 'undumpable']);
+    assert.equal(ran.stdout, expected('undumpable'), ran.stderr);
+    const unreadable = join(directory, 'unreadable');
+    copyFileSync(programs, unreadable);
+    chmodSync(unreadable, 0o111);
+    const lost = await runUnprivileged([unreadable, 'undumpable'], { report: true });
+    assert.equal(lost.code, 2);
+    assert.match(lost.stderr, /why EPERM \[native\] the memory of unreadable \(pid \d+\)/);
   });
 
   nativeTest('closed standard files', async () => {

@@ -8,13 +8,14 @@ import type { FromServer } from '../../native/program-server.ts';
 import { CliError, EXIT, UsageError } from '../command.ts';
 import type { Command } from '../command.ts';
 import { definedEnv, workingDirectory } from '../native-box.ts';
-import { parseBoxOptions } from '../options.ts';
+import { parseBoxOptions, refuseBoxOptions } from '../options.ts';
 import { SIGNALS, signalNumber } from '../signals.ts';
 
 export const exec: Command = {
   usage: 'teebox exec --socket PATH -- PROGRAM ARGS...',
   async run(args) {
-    const { socket, program } = parseBoxOptions(args);
+    const { socket, program, given } = parseBoxOptions(args);
+    refuseBoxOptions(given, 'socket');
     if (socket === undefined) throw new UsageError('where? teebox exec --socket PATH -- PROGRAM');
     if (program.length === 0) throw new UsageError('which program? teebox exec … -- PROGRAM ARGS');
     const connection = await handOver(socket, program);

@@ -18,18 +18,24 @@ const ORIGINS: Readonly<Record<number, string>> = {
 export const explain: Command = {
   usage: 'teebox explain CODE [ORIGIN]   CODE: 0xffff000c, TEE_ERROR_BUSY, -22, EINVAL, 0x8010a403',
   async run(args) {
-    const [code, origin] = args;
+    const [code, origin, ...more] = args;
     if (code === undefined) throw new UsageError('which code? teebox explain 0xffff000c');
+    if (more.length > 0) throw new UsageError('one code, and one origin');
     const lines = explanationsOf(code);
     if (lines.length === 0) throw new UsageError(`no code ${code} is known`);
-    for (const line of lines) printLine(line);
-    const from = origin === undefined ? undefined : ORIGINS[Number(origin)];
-    if (from !== undefined) {
-      printLine(`origin ${nameOf(TEE_ORIGIN, Number(origin)) ?? ''} (${origin}): ${from}`);
-    }
+    const from = origin === undefined ? [] : [originText(origin)];
+    for (const line of [...lines, ...from]) printLine(line);
     return EXIT.pass;
   },
 };
+
+function originText(text: string): string {
+  const meaning = ORIGINS[integerOf(text) ?? 0];
+  if (meaning === undefined) {
+    throw new UsageError(`no origin ${text}: ${Object.keys(ORIGINS).join(', ')}`);
+  }
+  return `origin ${nameOf(TEE_ORIGIN, Number(text)) ?? ''} (${text}): ${meaning}`;
+}
 
 /** Everything that a code can be: a small number is an errno, a large one a result or a command. */
 function explanationsOf(text: string): string[] {
@@ -53,9 +59,11 @@ function numberOf(text: string): number | undefined {
   ];
   const name = text.replace(/^-?(?=E[A-Z])/, '').replace(/^TEEC_(?=ERROR|SUCCESS)/, 'TEE_');
   for (const table of tables) if (Object.hasOwn(table, name)) return table[name];
-  const number = Number(text);
-  return text !== '' && Number.isInteger(number) ? number : undefined;
+  return integerOf(text);
 }
+
+const integerOf = (text: string): number | undefined =>
+  /^(-?\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : undefined;
 
 function errno(value: number): string[] {
   const name = errnoName(value);

@@ -10,7 +10,7 @@ import type { Finding, SearchResult } from '../../sim/tally.ts';
 import { EXIT, UsageError, printLine } from '../command.ts';
 import type { Command } from '../command.ts';
 import { Progress } from '../progress.ts';
-import { SUBJECT_USAGE, parseSubject, wholeNumber } from '../search-options.ts';
+import { SUBJECT_USAGE, parseSubject, seedOf, wholeNumber } from '../search-options.ts';
 import type { SubjectOptions, Values } from '../search-options.ts';
 import { POWER_CUT_USAGE, explorePowerCuts } from './power-cut.ts';
 
@@ -45,7 +45,7 @@ export const explore: Command = {
       profile: subject.profile,
       strategy,
       schedules,
-      seed: wholeNumber(values, 'seed') ?? 1,
+      seed: seedOf(values),
       ...(bound !== undefined && { bound }),
       onProgress: (soFar) => progress.show(() => progressLine(soFar, schedules)),
     });

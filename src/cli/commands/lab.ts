@@ -1,11 +1,12 @@
 /** `teebox lab`: an experiment on an open debate, with its table and plot. */
-import { parseArgs } from 'node:util';
 import { nodeHost } from '../../host/node/host.ts';
 import { LABS, findLab } from '../../labs/labs.ts';
 import { drawPlot } from '../../labs/plot.ts';
 import { formatTable } from '../../labs/table.ts';
+import { parseArguments } from '../arguments.ts';
 import { EXIT, UsageError, printError, printLine } from '../command.ts';
 import type { Command } from '../command.ts';
+import { seedOf } from '../search-options.ts';
 import { writeFile } from '../write-file.ts';
 
 const width = Math.max(...LABS.map(({ name }) => name.length));
@@ -26,7 +27,7 @@ export const lab: Command = {
     if (found === undefined || more.length > 0) {
       throw new UsageError(`which lab? ${LABS.map((known) => known.name).join(', ')}`);
     }
-    const seed = seedOf(values.seed);
+    const seed = seedOf({ seed: values.seed });
     const result = await found.run(nodeHost(), { seed, timed: values.time ?? false });
     if (values.svg !== undefined) writeFile(values.svg, drawPlot(result.plot), 'the plot');
     if (values.json === true) printLine(JSON.stringify(result));
@@ -36,25 +37,14 @@ export const lab: Command = {
   },
 };
 
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        seed: { type: 'string' },
-        svg: { type: 'string' },
-        time: { type: 'boolean' },
-        json: { type: 'boolean' },
-      },
-      allowPositionals: true,
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-function seedOf(text: string | undefined): number {
-  const seed = Number(text ?? '1');
-  if (Number.isInteger(seed) && seed >= 0) return seed;
-  throw new UsageError(`--seed ${text}: a whole number`);
-}
+const parse = (args: readonly string[]) =>
+  parseArguments({
+    args: [...args],
+    options: {
+      seed: { type: 'string' },
+      svg: { type: 'string' },
+      time: { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
+    allowPositionals: true,
+  });

@@ -16,22 +16,23 @@ import type { FromServer } from '../../native/program-server.ts';
 import { CliError, EXIT, UsageError, printError, printLine } from '../command.ts';
 import type { Command } from '../command.ts';
 import { NativeBox } from '../native-box.ts';
-import { BOX_USAGE, parseBoxOptions } from '../options.ts';
+import { BOX_USAGE, parseBoxOptions, refuseBoxOptions } from '../options.ts';
 import type { BoxCliOptions } from '../options.ts';
 import { writeFile } from '../write-file.ts';
 
 export const mem: Command = {
   usage: [
     'teebox mem [options] -- PROGRAM ARGS...   before, when most was shared, and after; on stderr',
-    'teebox mem --socket PATH [options]        now, of the box of a teebox serve; on stdout',
+    'teebox mem --socket PATH [--json]         now, of the box of a teebox serve; on stdout',
     '  --svg FILE                physical memory as a picture, page by page',
     BOX_USAGE,
   ].join('\n'),
   async run(args) {
     const { svg, rest } = takeSvg(args);
-    const { options, program, socket } = parseBoxOptions(rest);
+    const { options, program, socket, given } = parseBoxOptions(rest);
     if (socket !== undefined) {
       if (program.length > 0) throw new UsageError('a program, or a socket');
+      refuseBoxOptions(given, 'socket', 'json');
       return now(await snapshotOf(socket), options, svg);
     }
     if (program.length === 0) throw new UsageError('which program? teebox mem … -- PROGRAM ARGS');
@@ -45,7 +46,8 @@ function takeSvg(args: readonly string[]): { svg: string | undefined; rest: read
   const program = args.indexOf('--');
   if (at < 0 || (program >= 0 && at > program)) return { svg: undefined, rest: args };
   const svg = args[at + 1];
-  if (svg === undefined || svg.startsWith('-')) throw new UsageError('--svg: a file is needed');
+  if (svg === undefined || svg === '' || svg.startsWith('-'))
+    throw new UsageError('--svg: a file is needed');
   return { svg, rest: args.toSpliced(at, 2) };
 }
 

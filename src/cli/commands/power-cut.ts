@@ -1,14 +1,14 @@
 /** `teebox explore power-cut`: every power cut of a run of secure storage, and what survives it. */
-import { parseArgs } from 'node:util';
 import { TEE_STORAGE_PRIVATE_REE, TEE_STORAGE_PRIVATE_RPMB } from '../../abi/gp.ts';
 import { DEFAULT_PROFILE, PROFILES, isProfileName, withoutQuirks } from '../../box/profiles.ts';
 import { nodeHost } from '../../host/node/host.ts';
 import { cutName, cutText, parseCut } from '../../sim/power-cut/cuts.ts';
 import { describe, record, searchPowerCuts, tryCut } from '../../sim/power-cut/search.ts';
 import type { PowerCutOptions, PowerCutResult } from '../../sim/power-cut/search.ts';
+import { parseArguments } from '../arguments.ts';
 import { EXIT, UsageError, printLine } from '../command.ts';
 import { Progress } from '../progress.ts';
-import { wholeNumber } from '../search-options.ts';
+import { seedOf, wholeNumber } from '../search-options.ts';
 
 const DEFAULT_STEPS = 12;
 const STORAGES: Readonly<Record<string, number>> = {
@@ -31,7 +31,7 @@ interface Subject extends PowerCutOptions {
 }
 
 export function explorePowerCuts(args: readonly string[]): number {
-  const { values } = parseArgs({
+  const { values } = parseArguments({
     args: [...args],
     options: {
       profile: { type: 'string', default: DEFAULT_PROFILE },
@@ -64,13 +64,17 @@ function subjectOf(values: {
   readonly seed?: string;
 }): Subject {
   const { profile: profileName, fixed, storage: storageName } = values;
-  const storage = STORAGES[storageName];
-  if (storage === undefined) throw new UsageError(`no storage ${storageName}`);
-  if (!isProfileName(profileName)) throw new UsageError(`no profile ${profileName}`);
+  const storage = Object.hasOwn(STORAGES, storageName) ? STORAGES[storageName] : undefined;
+  if (storage === undefined) {
+    throw new UsageError(`no storage ${storageName}: ${Object.keys(STORAGES).join(', ')}`);
+  }
+  if (!isProfileName(profileName)) {
+    throw new UsageError(`no profile ${profileName}: ${Object.keys(PROFILES).join(', ')}`);
+  }
   const profile = fixed ? withoutQuirks(PROFILES[profileName]) : PROFILES[profileName];
   const numbers = { steps: values.steps, seed: values.seed };
   const steps = wholeNumber(numbers, 'steps') ?? DEFAULT_STEPS;
-  const seed = wholeNumber(numbers, 'seed') ?? 1;
+  const seed = seedOf(numbers);
   return { profile, profileName, fixed, storage, storageName, steps, seed };
 }
 

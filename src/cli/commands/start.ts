@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { boot, consoleLine, formatReport, loadTas, reportOf } from '../../index.ts';
 import type { TraceEvent } from '../../index.ts';
+import { parseArguments } from '../arguments.ts';
 import { EXIT, printLine } from '../command.ts';
 import type { Command } from '../command.ts';
 import { TaskNames } from '../task-names.ts';
@@ -47,7 +48,8 @@ const example = (name: string): string => {
 
 export const start: Command = {
   usage: 'teebox start',
-  async run() {
+  async run(args) {
+    parseArguments({ args: [...args] });
     const { images } = await loadTas([example('ta')]);
     const loaded: unknown = await import(example('client'));
     const { main } = loaded as ExampleClient;

@@ -1,14 +1,15 @@
 /** `teebox storage`: what is in secure storage, in files and in RPMB, and whether it verifies. */
 import { basename, dirname } from 'node:path';
-import { parseArgs } from 'node:util';
 import { NodeCrypto } from '../../host/node/crypto.ts';
 import { DirectoryStore } from '../../host/node/directory-store.ts';
+import { StoreError } from '../../host/store.ts';
 import type { ByteStore } from '../../host/store.ts';
 import { inspectRpmb } from '../../optee-os/storage/inspect-rpmb.ts';
 import { inspectStorage } from '../../optee-os/storage/inspect.ts';
 import type { StorageReport } from '../../optee-os/storage/inspect.ts';
 import { RPMB_FILE } from '../../userland/tee-supplicant/rpmb.ts';
-import { EXIT, UsageError, printLine } from '../command.ts';
+import { parseArguments } from '../arguments.ts';
+import { CliError, EXIT, UsageError, printLine } from '../command.ts';
 import type { Command } from '../command.ts';
 import { RPMB_EMMC_FILE } from '../rpmb-emmc.ts';
 import { listed, problemsOf, trees, verified } from './storage-files.ts';
@@ -39,7 +40,7 @@ export const storage: Command = {
   ].join('\n'),
   async run(args) {
     const { view, path, json } = parse(args);
-    const { files, rpmb } = inspect(path);
+    const { files, rpmb } = inspected(path);
     if (json) printLine(asJson(files, rpmb));
     else for (const line of printed(view, files, rpmb)) printLine(line);
     const wrong = (files !== undefined && problemsOf(files).length > 0) || rpmb.some(isWrong);
@@ -48,13 +49,13 @@ export const storage: Command = {
 };
 
 function parse(args: readonly string[]): { view: View; path: string; json: boolean } {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = parseArguments({
     args: [...args],
     options: { json: { type: 'boolean', default: false } },
     allowPositionals: true,
   });
   const [name = '', path, ...more] = positionals;
-  const view = VIEWS[name];
+  const view = Object.hasOwn(VIEWS, name) ? VIEWS[name] : undefined;
   if (view === undefined) throw new UsageError(`no view ${name}: ${Object.keys(VIEWS).join(', ')}`);
   if (path === undefined || more.length > 0) throw new UsageError('one directory, or one image');
   return { view, path, json: values.json };
@@ -67,6 +68,16 @@ interface Found {
 
 /** The devices that a directory may have. */
 const RPMB_FILES: readonly string[] = [RPMB_FILE, RPMB_EMMC_FILE];
+
+/** @throws CliError where there is no reading */
+function inspected(path: string): Found {
+  try {
+    return inspect(path);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    throw new CliError(`${path} cannot be read: ${error.code}`);
+  }
+}
 
 /** A file is an image; of a directory, whatever storage there is. */
 function inspect(path: string): Found {

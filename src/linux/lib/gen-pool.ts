@@ -130,9 +130,9 @@ export class GenPool {
   #account(delta: number): void {
     this.#used += delta;
     const { trace } = this.#sched;
-    if (trace.worlds) {
+    if (trace.pools) {
       const { name, size: limit } = this;
-      trace.emit('linux', 'pool', { name, used: this.#used, limit, unit: 'bytes' });
+      trace.pool('linux', { name, used: this.#used, limit, unit: 'bytes' });
     }
   }
 }

@@ -60,6 +60,11 @@ export class PinAccounts {
     return this.#highest.get(uid) ?? 0;
   }
 
+  /** RLIMIT_MEMLOCK of who was last charged, bytes; Infinity when nobody was. */
+  limit(uid: number): number {
+    return this.#limits.get(uid) ?? Infinity;
+  }
+
   /** Users with pages charged, ascending. */
   get users(): readonly number[] {
     return [...this.#lockedVm.keys()].sort((a, b) => a - b);
@@ -116,10 +121,10 @@ export class PinAccounts {
   }
 
   #report(uid: number, used: number): void {
-    if (!this.#trace.worlds) return;
-    const limit = limitPages(this.#limits.get(uid) ?? Infinity);
+    if (!this.#trace.pools) return;
+    const limit = limitPages(this.limit(uid));
     const name = `locked_vm of user ${uid}`;
-    this.#trace.emit('linux', 'pool', { name, used, limit, unit: 'pages' });
+    this.#trace.pool('linux', { name, used, limit, unit: 'pages' });
   }
 
   #refuse(whose: string, used: number, pages: number, memlock: number): void {

@@ -229,8 +229,8 @@ export class CmaArea {
 
   #account(): void {
     const { trace } = this.#pages.sched;
-    if (!trace.worlds) return;
+    if (!trace.pools) return;
     const name = `cma ${this.name}`;
-    trace.emit('linux', 'pool', { name, used: this.#used, limit: this.count, unit: 'pages' });
+    trace.pool('linux', { name, used: this.#used, limit: this.count, unit: 'pages' });
   }
 }

@@ -425,10 +425,10 @@ export class PageAllocator {
 
   #account(zone: Zone): void {
     const { trace } = this.sched;
-    if (!trace.worlds) return;
+    if (!trace.pools) return;
     const used = zone.managedPages - zone.freePages;
     const name = `zone ${ZONE_NAMES[zone.name]}`;
-    trace.emit('linux', 'pool', { name, used, limit: zone.managedPages, unit: 'pages' });
+    trace.pool('linux', { name, used, limit: zone.managedPages, unit: 'pages' });
   }
 
   #exhausted(order: number, gfp: Gfp): void {

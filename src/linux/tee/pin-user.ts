@@ -6,7 +6,6 @@
 import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { PAGE_SIZE, pageOffset, pageStart, pagesFor, va } from '../../machine/address.ts';
 import type { Va } from '../../machine/address.ts';
-import { pagesToAccount } from '../mm/account.ts';
 import { GFP_KERNEL } from '../mm/gfp.ts';
 import { FOLL_WRITE } from '../mm/gup-flags.ts';
 import { getOrder } from '../mm/page-allocator.ts';
@@ -104,10 +103,9 @@ export function pinUserBuffer(
 
 /** Long-term pins are held against RLIMIT_MEMLOCK, where a profile says so: 0 or -ENOMEM. */
 function charge(shm: TeeShm, current: TaskStruct): number {
-  const { tee, kernel } = shm.ctx.teedev;
-  if (!tee.switches.accountMemlock) return 0;
-  const pages = pagesToAccount(kernel.pages.frames, shm.pages);
-  shm.charge = tee.memlock.charge(current.process, pages);
+  const { memlock, teedev } = shm.ctx;
+  if (!teedev.tee.switches.accountMemlock) return 0;
+  shm.charge = memlock.charge(current.process, shm.pages);
   if (shm.charge !== undefined) return 0;
   shm.pinned?.unpin();
   return -ENOMEM;

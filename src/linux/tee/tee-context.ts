@@ -7,6 +7,7 @@ import { EINVAL } from '../../abi/errno.ts';
 import type { Co } from '../../sched/task.ts';
 import type { Trace } from '../../trace/trace.ts';
 import { Kref } from '../lib/kref.ts';
+import { MemlockCharges } from './memlock-charges.ts';
 import type { TeeDevice } from './tee-device.ts';
 import type { TeeDriverOps } from './tee-drv.ts';
 
@@ -19,6 +20,8 @@ export class TeeContext {
   /** The driver's own, set by its `open`. */
   data: unknown = undefined;
   readonly refcount: Kref;
+  /** What is registered through it, where pins are charged. */
+  readonly memlock: MemlockCharges;
   /** `release` runs: references taken and dropped from within it do not count. */
   releasing = false;
   /** Do not wait for a supplicant that is not there: true for kernel clients, false for files. */
@@ -31,6 +34,7 @@ export class TeeContext {
     this.ops = ops;
     this.serial = serial;
     this.refcount = new Kref(teedev.kernel.sched, `tee_context ${serial}`);
+    this.memlock = new MemlockCharges(teedev.tee.memlock, teedev.kernel.pages.frames);
   }
 
   get trace(): Trace {

@@ -10,9 +10,9 @@ import type { Access, Mapping } from '../../machine/bus.ts';
 import type { Co } from '../../sched/task.ts';
 import { Kref } from '../lib/kref.ts';
 import type { KernelAddress } from '../lib/kernel-addresses.ts';
-import type { PinCharge } from '../mm/account.ts';
 import type { PinnedPages } from '../mm/user-memory.ts';
 import type { ProcessInfo } from '../process/process.ts';
+import type { ShmCharge } from './memlock-charges.ts';
 import type { TeeContext } from './tee-context.ts';
 
 /* Source: include/linux/tee_core.h, Linux 7.3; the first four include/linux/tee_drv.h, Linux 6.1. */
@@ -51,7 +51,7 @@ export class TeeShm {
   /** When it did: nanoseconds of the box's clock; 0 for memory that no process registered. */
   sinceNs = 0;
   /** What the pin was charged for, where pins are. */
-  charge: PinCharge | undefined = undefined;
+  charge: ShmCharge | undefined = undefined;
   /** Each of the kernel's `pages` has a reference of ours. */
   referenced = false;
   /** The secure world's handle, for drivers whose handles are not addresses. */
@@ -157,7 +157,7 @@ export class TeeShm {
   }
 
   #uncharge(): void {
-    if (this.charge !== undefined) this.ctx.teedev.tee.memlock.uncharge(this.charge);
+    if (this.charge !== undefined) this.ctx.memlock.uncharge(this.charge);
   }
 
   /** kfree(): its address is nobody's. */

@@ -1,7 +1,7 @@
 /**
  * AES-CCM in pieces (NIST SP 800-38C): counter mode for the payload, CBC-MAC for the tag. Hosts
  * want CCM's payload in one piece, TEE_AEUpdate does not; so this is a thin layer over the host's
- * AES modes.
+ * AES modes. A message goes on after its tag, as upstream's does: another one can be made of it.
  *
  * Upstream counterparts: optee_os core/lib/libtomcrypt/ccm.c and its src/encauth/ccm, whose error
  * codes and whose way to fit nonce and length field these are.
@@ -75,6 +75,7 @@ export class AesCcm implements AuthencContext {
     const key = this.#keys.get(bytes);
     const mac = new CbcChain(this.#crypto, 'aes-cbc', key, new Uint8Array(TEE_AES_BLOCK_SIZE));
     mac.update(firstBlock(copy));
+    mac.absorb();
     mac.update(aadLengthField(aadLength));
     const stream = this.#stream(copy, key);
     // The key stream's first block is for the tag.
@@ -149,14 +150,16 @@ export class AesCcm implements AuthencContext {
     return other;
   }
 
-  /** The whole tag; undefined while payload is missing. */
+  /** The whole tag; undefined while payload is missing. The next one pads once more, as ccm_done(). */
   #finish(): Uint8Array | undefined {
     const message = this.#message;
     if (message === undefined) return undefined;
     const { start, key, mac } = message;
     if (message.payloadBytes !== start.payloadLength) return undefined;
+    const { filled } = mac;
     pad(mac);
-    this.#message = undefined;
+    mac.block.fill(0);
+    mac.filled = filled;
     return this.#stream(start, key).update(mac.value);
   }
 

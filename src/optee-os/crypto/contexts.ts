@@ -16,6 +16,10 @@ export type Rng = (out: Uint8Array) => number;
 export interface CryptoServices {
   readonly crypto: HostCrypto;
   readonly rng: Rng;
+  /** panic() of the core; absent where there is none. @returns what to throw */
+  readonly panic?: (fn: string, text: string) => Error;
+  /** As `panic`, where an assertion fails; absent where none is checked (CFG_TEE_CORE_DEBUG). */
+  readonly assertion?: (fn: string, text: string) => Error;
 }
 
 /** struct crypto_hash_ops */

@@ -3,7 +3,8 @@
  * starts afresh.
  *
  * Upstream counterparts: optee_os core/lib/libtomcrypt/{hash,shake}.c, core/crypto/sm3-hash.c. Left
- * out: what upstream's contexts give between a final and the next init.
+ * out: what upstream's contexts give between a final and the next init (hosts hide the state that
+ * they go on from).
  */
 import type { HostCrypto, HostDigest, HostXof } from '../../host/crypto.ts';
 import type { DigestContext } from './contexts.ts';

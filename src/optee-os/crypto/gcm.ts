@@ -3,7 +3,8 @@
  *
  * Upstream counterparts: optee_os core/crypto/crypto.c (crypto_authenc_*), core/crypto/aes-gcm.c.
  * Left out: tags that the TA library never asks for (it allows 12 to 16 bytes), nonces without any
- * bytes or with more than hosts take, forks of a message that is longer than a host keeps.
+ * bytes or with more than hosts take, forks of a message that is longer than a host keeps. After a
+ * wrong tag upstream's key stream goes on, and here; that no other tag is right then is made sure.
  */
 import {
   TEE_ERROR_BAD_PARAMETERS,
@@ -29,6 +30,10 @@ const GCM_MAX_NONCE = 128;
 /** The 32-bit counter must not come around (2^32 - 2 blocks). */
 const GCM_MAX_PAYLOAD = 0xffff_fffe * TEE_AES_BLOCK_SIZE;
 
+/** Bytes at a time when a key stream is wound forward. */
+const PIECE = 4096;
+const NOTHING = new Uint8Array(0);
+
 export class AesGcm implements AuthencContext {
   readonly kind = 'authenc';
   readonly #crypto: HostCrypto;
@@ -36,10 +41,15 @@ export class AesGcm implements AuthencContext {
   readonly #mode: number;
   readonly #keys: KeySlot;
   #aead: HostAead | undefined;
-  /** What `#aead` was made for; it can be started anew for the same. */
-  #nonceLength = 0;
+  #key: HostKey | undefined;
+  /** What `#aead` was made for; it can be started anew for the same lengths. */
+  #nonce = NOTHING;
   #tagLength = 0;
   #isUnderWay = false;
+  /** A tag was wrong. */
+  #isSpent = false;
+  /** The host's cipher ended with that tag. */
+  #hasEnded = false;
   #payloadBytes = 0;
 
   constructor(crypto: HostCrypto, mode: number) {
@@ -98,9 +108,12 @@ export class AesGcm implements AuthencContext {
     if (aead === undefined || tag.length !== this.#tagLength) return TEE_ERROR_MAC_INVALID;
     const result = this.updatePayload(source, out);
     if (result !== TEE_SUCCESS) return result;
-    const valid = aead.verify(tag);
-    this.#isUnderWay = false;
-    return valid ? TEE_SUCCESS : TEE_ERROR_MAC_INVALID;
+    if (this.#isSpent) return TEE_ERROR_MAC_INVALID;
+    this.#isUnderWay = !aead.verify(tag);
+    if (!this.#isUnderWay) return TEE_SUCCESS;
+    this.#isSpent = true;
+    this.#hasEnded = true;
+    return TEE_ERROR_MAC_INVALID;
   }
 
   fork(): AesGcm | undefined {
@@ -109,28 +122,49 @@ export class AesGcm implements AuthencContext {
     if (aead === undefined) return other;
     other.#aead = aead.fork();
     if (other.#aead === undefined) return undefined;
-    other.#nonceLength = this.#nonceLength;
+    other.#key = this.#key;
+    other.#nonce = this.#nonce;
     other.#tagLength = this.#tagLength;
+    other.#isSpent = this.#isSpent;
     other.#payloadBytes = this.#payloadBytes;
     other.#isUnderWay = true;
     return other;
   }
 
   get #underWay(): HostAead | undefined {
-    return this.#isUnderWay ? this.#aead : undefined;
+    if (!this.#isUnderWay) return undefined;
+    if (this.#hasEnded) this.#wind();
+    return this.#aead;
   }
 
   #begin(key: HostKey, nonce: Uint8Array, tagLength: number): void {
-    const isSameShape = nonce.length === this.#nonceLength && tagLength === this.#tagLength;
-    if (this.#aead !== undefined && isSameShape) {
-      this.#aead.start(key, nonce);
-    } else {
-      const encrypt = this.#mode === TEE_MODE_ENCRYPT;
-      this.#aead = this.#crypto.aesGcm(encrypt, key, nonce, tagLength);
-    }
-    this.#nonceLength = nonce.length;
+    const isSameShape = nonce.length === this.#nonce.length && tagLength === this.#tagLength;
+    const aead = isSameShape ? this.#aead : undefined;
+    this.#key = key;
+    this.#nonce = new Uint8Array(nonce);
     this.#tagLength = tagLength;
+    if (aead === undefined) this.#aead = this.#start();
+    else aead.start(key, nonce);
     this.#isUnderWay = true;
+    this.#isSpent = false;
+    this.#hasEnded = false;
     this.#payloadBytes = 0;
+  }
+
+  /** A cipher at the start of the message. */
+  #start(): HostAead {
+    const encrypt = this.#mode === TEE_MODE_ENCRYPT;
+    return this.#crypto.aesGcm(encrypt, this.#key!, this.#nonce, this.#tagLength);
+  }
+
+  /** Puts a cipher whose key stream stands where the message is into the ended one's place. */
+  #wind(): void {
+    const aead = this.#start();
+    const piece = new Uint8Array(Math.min(PIECE, this.#payloadBytes));
+    for (let left = this.#payloadBytes; left > 0; left -= piece.length) {
+      aead.update(piece.subarray(0, left));
+    }
+    this.#aead = aead;
+    this.#hasEnded = false;
   }
 }

@@ -94,6 +94,18 @@ describe('signatures of PKCS #1 v1.5 with this inside', () => {
     assert.equal(verify(block(filled(K - 11, 7)), filled(K - 11, 7)), OK);
     assert.equal(verify(block(filled(K - 10, 7)), filled(K - 10, 7)), INVALID, 'short padding');
   });
+
+  test('without a hash, and without content, the core stops at the comparison', () => {
+    const nothing = new Uint8Array(0);
+    const verify = (content: Uint8Array, data: Uint8Array): string =>
+      bench.verify(gp.TEE_ALG_RSASSA_PKCS1_V1_5, PUBLIC, data, signatureOf(content));
+    assert.throws(
+      () => verify(block(nothing), nothing),
+      /core panic in ___ftmn_set_check_res_memcmp/,
+    );
+    assert.equal(verify(block(MESSAGE), nothing), INVALID);
+    assert.equal(verify(block(nothing), MESSAGE), INVALID);
+  });
 });
 
 describe('signatures of PSS with this inside', () => {

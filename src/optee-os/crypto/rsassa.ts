@@ -3,7 +3,8 @@
  *
  * Upstream counterparts: optee_os core/tee/tee_svc_cryp.c (syscall_asymm_operate,
  * syscall_asymm_verify, pkcs1_get_salt_len), core/lib/libtomcrypt/rsa.c (crypto_acipher_rsassa_*),
- * src/pk/rsa/rsa_sign_hash.c and rsa_verify_hash.c. Left out: fault mitigation.
+ * src/pk/rsa/rsa_sign_hash.c and rsa_verify_hash.c. Left out: fault mitigation, but for its panic at a
+ * comparison of no bytes.
  */
 import {
   TEE_ATTR_RSA_PSS_SALT_LENGTH,
@@ -37,7 +38,7 @@ export interface SignatureScheme {
   readonly hash: MainHash | undefined;
   encode(services: CryptoServices, signed: Signed): Uint8Array | LtcError;
   /** @param block as long as the modulus */
-  verify(crypto: HostCrypto, signed: Signed, block: Uint8Array): boolean | LtcError;
+  verify(services: CryptoServices, signed: Signed, block: Uint8Array): boolean | LtcError;
 }
 
 const bytesOf = ({ modulusBits }: Signed): number => Math.ceil(modulusBits / 8);
@@ -55,22 +56,28 @@ function decodesToOne(
 export const v1_5 = (hash: MainHash): SignatureScheme => ({
   hash,
   encode: (_services, signed) => encodeEmsa(encodeDigestInfo(hash, signed.digest), bytesOf(signed)),
-  verify: (crypto, { digest }, block) =>
+  verify: ({ crypto }, { digest }, block) =>
     decodesToOne(crypto, block, acceptedDigestInfos(hash, digest)),
 });
 
-/** TEE_ALG_RSASSA_PKCS1_V1_5: without DigestInfo around the content. */
+/** TEE_ALG_RSASSA_PKCS1_V1_5: without DigestInfo around the content, of which there may be none. */
 export const V1_5_NA1: SignatureScheme = {
   hash: undefined,
   encode: (_services, signed) => encodeEmsa(signed.digest, bytesOf(signed)),
-  verify: (crypto, { digest }, block) => decodesToOne(crypto, block, [digest]),
+  verify: ({ crypto, panic }, { digest }, block) => {
+    const isRight = decodesToOne(crypto, block, [digest]);
+    if (isRight === true && digest.length === 0 && panic !== undefined) {
+      throw panic('___ftmn_set_check_res_memcmp', 'a comparison of no bytes');
+    }
+    return isRight;
+  },
 };
 
 export const pss = (hash: MainHash): SignatureScheme => ({
   hash,
   encode: (services, { digest, saltLength, modulusBits }) =>
     encodePss(services, hash, digest, saltLength, modulusBits),
-  verify: (crypto, { digest, saltLength, modulusBits }, block) =>
+  verify: ({ crypto }, { digest, saltLength, modulusBits }, block) =>
     verifyPss(crypto, hash, digest, saltLength, modulusBits, block),
 });
 
@@ -123,7 +130,7 @@ export class Rsassa extends RsaContext {
     if (typeof block === 'string') return convertVerifyStatus(block);
     const saltLength = saltLengthOf(attributes, data.length);
     const signed = { digest: data, saltLength, modulusBits: rsa.modulusBits };
-    return convertVerifyStatus(this.#scheme.verify(this.services.crypto, signed, block));
+    return convertVerifyStatus(this.#scheme.verify(this.services, signed, block));
   }
 
   #fits(digest: Uint8Array): boolean {

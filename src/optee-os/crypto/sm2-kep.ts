@@ -6,7 +6,9 @@
  *
  * As upstream 4.10: the derived object's size in bits says how many *bytes* are derived, and the
  * confirmation for the other side is made in a copy of the TA's buffer that nobody copies back, so
- * here only its size matters. Deviates: where that many bytes overrun the object's buffer in the
+ * here only its size matters. Coordinates are hashed from one buffer that nobody clears: where one has
+ * leading zeroes, octets of the one before stand instead, on both sides, and the key is another than
+ * the standard's. Deviates: where that many bytes overrun the object's buffer in the
  * core's heap, the answer is TEE_ERROR_BAD_PARAMETERS; a static key of the other side that is no point
  * of the curve, and private values that come to a multiple of the order, are a bad state.
  */
@@ -133,13 +135,24 @@ function sharedPoint(
   return sum === undefined ? undefined : sm2.multiply(sum, t);
 }
 
+/** The numbers as they come out of a buffer that each is written into, right-aligned. */
+function overwriting(...numbers: readonly bigint[]): readonly Uint8Array[] {
+  const buffer = new Uint8Array(SM2_INT_SIZE_BYTES);
+  return numbers.map((value) => {
+    const octets = toOctets(value);
+    buffer.set(octets, SM2_INT_SIZE_BYTES - octets.length);
+    return buffer.slice();
+  });
+}
+
 /** ZA and ZB, the initiator's first. */
 function hashIdentities(crypto: HostCrypto, own: AffinePoint, parameters: Parameters): Uint8Array {
   const { a, b, base } = crypto.publicKey.sm2;
   const { isInitiator, peer, initiatorId, responderId } = parameters;
   const hashOne = (id: Uint8Array, { x, y }: AffinePoint): Uint8Array => {
     const bits = 8 * id.length;
-    return sm3(crypto, Uint8Array.of(bits >>> 8, bits), id, octetsOf(a, b, base.x, base.y, x, y));
+    const numbers = overwriting(a, b, base.x, base.y, x, y);
+    return sm3(crypto, Uint8Array.of(bits >>> 8, bits), id, ...numbers);
   };
   const [initiator, responder] = isInitiator ? [own, peer] : [peer, own];
   return concat(hashOne(initiatorId, initiator), hashOne(responderId, responder));
@@ -159,10 +172,11 @@ function confirm(
     : [peerEphemeral, ownEphemeral];
   if (confirmationIn !== undefined) {
     if (confirmationIn.length < SM3.size) return TEE_ERROR_BAD_PARAMETERS;
-    const exchanged = octetsOf(first.x, first.y, second.x, second.y);
-    const inner = sm3(crypto, octetsOf(shared.x), identities, exchanged);
+    const exchanged = [first.x, first.y, second.x, second.y];
+    const numbers = overwriting(shared.x, ...exchanged, shared.y);
+    const inner = sm3(crypto, numbers[0]!, identities, ...numbers.slice(1, -1));
     const flag = Uint8Array.of(isInitiator ? 2 : 3);
-    const expected = sm3(crypto, flag, octetsOf(shared.y), inner);
+    const expected = sm3(crypto, flag, numbers.at(-1)!, inner);
     const given = confirmationIn.subarray(0, SM3.size);
     if (!crypto.timingSafeEqual(expected, given)) return TEE_ERROR_BAD_STATE;
   }

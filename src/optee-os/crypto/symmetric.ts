@@ -145,7 +145,7 @@ const cipher = (id: number, keyType: number, chaining: CipherMode): Algorithm =>
   row(id, keyType, ({ crypto }, mode) => new ChainedCipher(crypto, chaining, mode));
 
 const xts = (id: number, keyType: number, mode: XtsMode): Algorithm => ({
-  ...row(id, keyType, ({ crypto }, direction) => new XtsCipher(crypto, mode, direction)),
+  ...row(id, keyType, (services, direction) => new XtsCipher(services, mode, direction)),
   keys: 2,
 });
 
@@ -207,7 +207,11 @@ const CIPHERS: readonly Algorithm[] = [
   cipher(TEE_ALG_SM4_ECB_NOPAD, TEE_TYPE_SM4, SM4_ECB),
   cipher(TEE_ALG_SM4_CBC_NOPAD, TEE_TYPE_SM4, SM4_CBC),
   cipher(TEE_ALG_SM4_CTR, TEE_TYPE_SM4, SM4_CTR),
-  xts(TEE_ALG_SM4_XTS, TEE_TYPE_SM4, { ecb: SM4_ECB, badSize: TEE_ERROR_BAD_STATE }),
+  xts(TEE_ALG_SM4_XTS, TEE_TYPE_SM4, {
+    ecb: SM4_ECB,
+    badSize: TEE_ERROR_BAD_STATE,
+    asserts: 'sm4_crypt_xts',
+  }),
 ];
 
 const AUTHENCS: readonly Algorithm[] = [

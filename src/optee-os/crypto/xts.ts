@@ -3,8 +3,8 @@
  * with the tweak after the last piece's.
  *
  * Upstream counterparts: optee_os core/lib/libtomcrypt/xts.c and its src/modes/xts,
- * core/crypto/sm4-xts.c. Left out: that SM4 stops a debug build of the core, and reads beyond its
- * buffer in others, where AES says TEE_ERROR_BAD_STATE to less than a block.
+ * core/crypto/sm4-xts.c and sm4.c. Left out: that SM4 reads beyond its buffer when less than a block
+ * comes and no assertion stops the core; TEE_ERROR_BAD_STATE as AES's then.
  */
 import {
   TEE_ERROR_BAD_PARAMETERS,
@@ -13,10 +13,10 @@ import {
   TEE_SUCCESS,
 } from '../../abi/gp.ts';
 import { TEE_AES_BLOCK_SIZE as BLOCK } from '../../abi/utee-defines.ts';
-import type { HostCipher, HostCrypto } from '../../host/crypto.ts';
+import type { HostCipher } from '../../host/crypto.ts';
 import { isCipherMode } from './cipher.ts';
 import type { CipherMode } from './cipher.ts';
-import type { CipherContext } from './contexts.ts';
+import type { CipherContext, CryptoServices } from './contexts.ts';
 import { KeySlot } from './host-keys.ts';
 
 /** 32-bit words of a block: words are little-endian, as the mode counts and as hosts keep them. */
@@ -31,11 +31,13 @@ export interface XtsMode {
   readonly ecb: CipherMode;
   /** What keys of different sizes and initialization vectors of another size than a block get. */
   readonly badSize: number;
+  /** The function that asserts a block at least, when one does. */
+  readonly asserts?: string;
 }
 
 export class XtsCipher implements CipherContext {
   readonly kind = 'cipher';
-  readonly #crypto: HostCrypto;
+  readonly #services: CryptoServices;
   readonly #row: XtsMode;
   /** TEE_MODE_* */
   readonly #mode: number;
@@ -46,8 +48,9 @@ export class XtsCipher implements CipherContext {
   /** The next block's, encrypted. */
   readonly #tweak = new Uint32Array(WORDS);
 
-  constructor(crypto: HostCrypto, row: XtsMode, mode: number) {
-    this.#crypto = crypto;
+  constructor(services: CryptoServices, row: XtsMode, mode: number) {
+    const { crypto } = services;
+    this.#services = services;
     this.#row = row;
     this.#mode = mode;
     this.#dataKeys = new KeySlot(crypto);
@@ -59,9 +62,10 @@ export class XtsCipher implements CipherContext {
     if (!isCipherMode(this.#mode)) return TEE_ERROR_BAD_PARAMETERS;
     if (key2 === undefined || key1.length !== key2.length || iv.length !== BLOCK) return badSize;
     if (!ecb.block.keySizes.includes(key1.length)) return TEE_ERROR_BAD_STATE;
+    const { crypto } = this.#services;
     const encrypt = this.#mode === TEE_MODE_ENCRYPT;
-    this.#blocks = this.#crypto.cipher(ecb.host, encrypt, this.#dataKeys.get(key1), NO_IV);
-    const tweaks = this.#crypto.cipher(ecb.host, true, this.#tweakKeys.get(key2), NO_IV);
+    this.#blocks = crypto.cipher(ecb.host, encrypt, this.#dataKeys.get(key1), NO_IV);
+    const tweaks = crypto.cipher(ecb.host, true, this.#tweakKeys.get(key2), NO_IV);
     new Uint8Array(this.#tweak.buffer).set(tweaks.update(iv));
     return TEE_SUCCESS;
   }
@@ -69,7 +73,8 @@ export class XtsCipher implements CipherContext {
   update(source: Uint8Array, out: Uint8Array, last: boolean): number {
     const rest = source.length % BLOCK;
     if (rest > 0 && !last) return TEE_ERROR_BAD_PARAMETERS;
-    if (this.#blocks === undefined || source.length < BLOCK) return TEE_ERROR_BAD_STATE;
+    if (this.#blocks === undefined) return TEE_ERROR_BAD_STATE;
+    if (source.length < BLOCK) return this.#refuse();
     const data = new Uint8Array(source);
     const whole = rest === 0 ? data.length : data.length - BLOCK - rest;
     this.#crypt(this.#blocks, data.subarray(0, whole), this.#tweaks(whole / BLOCK));
@@ -79,10 +84,18 @@ export class XtsCipher implements CipherContext {
   }
 
   fork(): XtsCipher {
-    const other = new XtsCipher(this.#crypto, this.#row, this.#mode);
+    const other = new XtsCipher(this.#services, this.#row, this.#mode);
     other.#blocks = this.#blocks;
     other.#tweak.set(this.#tweak);
     return other;
+  }
+
+  /** @throws the core's panic where upstream asserts @returns TEE_ERROR_BAD_STATE */
+  #refuse(): number {
+    const { asserts } = this.#row;
+    const { assertion } = this.#services;
+    if (asserts !== undefined && assertion !== undefined) throw assertion(asserts, 'len >= 16');
+    return TEE_ERROR_BAD_STATE;
   }
 
   /** The tweaks of as many blocks as come next. */

@@ -210,10 +210,10 @@ export class Threads {
 
   #account(delta: number): void {
     this.#used += delta;
-    if (!this.#nexus.trace.worlds) return;
+    if (!this.#nexus.trace.pools) return;
     const { length } = this.slots;
     const args = { name: 'secure threads', used: this.#used, limit: length, unit: 'threads' };
-    this.#nexus.trace.emit('secure', 'pool', args);
+    this.#nexus.trace.pool('secure', args);
   }
 }
 

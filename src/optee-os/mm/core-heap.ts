@@ -7,9 +7,9 @@
  */
 import type { Trace } from '../../trace/trace.ts';
 
-/** bget's block head, and the grain it rounds sizes to, on a 64-bit machine. */
+/** bget's block head, and the grain it rounds sizes to (SizeQuant), on a 64-bit machine. */
 const BLOCK_HEAD = 16;
-const GRAIN = 8;
+const GRAIN = 16;
 
 const blockBytes = (bytes: number): number => Math.ceil(bytes / GRAIN) * GRAIN + BLOCK_HEAD;
 
@@ -86,8 +86,8 @@ export class CoreHeap implements PoolStats {
   }
 
   #report(): void {
-    if (!this.#trace.worlds) return;
-    this.#trace.emit('secure', 'pool', {
+    if (!this.#trace.pools) return;
+    this.#trace.pool('secure', {
       name: 'core heap',
       used: this.allocated,
       limit: this.size,

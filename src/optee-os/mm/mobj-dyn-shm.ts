@@ -177,13 +177,27 @@ export class RegShmTable {
 
   #check(pages: readonly Pa[], offset: number, lo: number, hi: number): string | undefined {
     if (offset >= PAGE_SIZE || pages.length === 0) return 'no pages';
-    const { mmu, switches } = this.#nexus;
-    for (const page of pages) {
+    const { switches } = this.#nexus;
+    for (let n = 0; n < pages.length;) {
+      const page = pages[n]!;
       if (pageOffset(page) !== 0) return `0x${page.toString(16)} is not page aligned`;
-      if (!mmu.isNonSecure(page, PAGE_SIZE)) return `0x${page.toString(16)} is not non-secure RAM`;
+      const first = n++;
+      while (pages[n] === page + (n - first) * PAGE_SIZE) n++;
+      const bad = this.#secureIn(page, n - first);
+      if (bad !== undefined) return `0x${bad.toString(16)} is not non-secure RAM`;
     }
     const duplicate = !switches.quirkDuplicateCookies && (lo !== 0 || hi !== 0);
     return duplicate && this.find(lo, hi) !== undefined ? 'the cookie is in use' : undefined;
+  }
+
+  /** The first of contiguous pages that is not the normal world's; undefined when all are. */
+  #secureIn(page: Pa, count: number): number | undefined {
+    const { mmu } = this.#nexus;
+    const end = page + count * PAGE_SIZE;
+    if (mmu.isNonSecure(page, end - page)) return undefined;
+    let at: number = page;
+    while (at < end && mmu.isNonSecure(at, PAGE_SIZE)) at += PAGE_SIZE;
+    return at < end ? at : undefined;
   }
 
   #refuse(text: string): undefined {
@@ -219,9 +233,9 @@ export class RegShmTable {
     this.#count += objects;
     this.#pages += pages;
     const { trace, port } = this.#nexus;
-    if (!trace.worlds) return;
+    if (!trace.pools) return;
     const limit = port.bus.size / PAGE_SIZE;
-    trace.emit('secure', 'pool', {
+    trace.pool('secure', {
       name: 'registered shm',
       used: this.#pages,
       limit,

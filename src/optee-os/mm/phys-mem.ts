@@ -96,8 +96,8 @@ export class PhysMem implements PoolStats {
   #account(pages: number): void {
     this.allocated += pages * PAGE_SIZE;
     if (this.allocated > this.maxAllocated) this.maxAllocated = this.allocated;
-    if (!this.#trace.worlds) return;
-    this.#trace.emit('secure', 'pool', {
+    if (!this.#trace.pools) return;
+    this.#trace.pool('secure', {
       name: this.#name,
       used: this.allocated,
       limit: this.size,

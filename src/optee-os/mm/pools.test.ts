@@ -11,11 +11,14 @@ describe('core heap', () => {
     assert.equal(heap.alloc(10, 'a'), true);
     assert.equal(heap.allocated, 32);
     assert.equal(heap.alloc(8, 'b'), true);
-    assert.equal(heap.allocated, 56);
+    assert.equal(heap.allocated, 64);
     heap.free(10);
+    assert.equal(heap.alloc(17, 'c'), true);
+    assert.equal(heap.allocated, 80);
+    heap.free(17);
     heap.free(8);
     assert.equal(heap.allocated, 0);
-    assert.equal(heap.maxAllocated, 56);
+    assert.equal(heap.maxAllocated, 80);
   });
 
   it('refuses what does not fit and names the limit', () => {

@@ -27,6 +27,8 @@ export interface AttributeProps {
   readonly id: number;
   /** TEE_TYPE_ATTR_* */
   readonly flags: number;
+  /** Bytes of each of the core's allocations for its value. */
+  readonly blocks: readonly number[];
   readonly create: (type: ObjectTypeProps) => AttributeStore;
 }
 
@@ -39,8 +41,8 @@ export interface ObjectTypeProps {
   readonly maxBits: number;
   /** Bytes that hold a secret; 0 for a type that has none. */
   readonly secretBytes: number;
-  /** Bytes of the core's heap for the attributes. */
-  readonly allocBytes: number;
+  /** Bytes of each of the core's allocations for the attributes. */
+  readonly blocks: readonly number[];
   readonly attributes: readonly AttributeProps[];
 }
 
@@ -51,24 +53,36 @@ const GEN_OPT = TEE_TYPE_ATTR_GEN_KEY_OPT;
 const GEN_REQ = TEE_TYPE_ATTR_GEN_KEY_REQ;
 const MAXBITS = TEE_TYPE_ATTR_BIGNUM_MAXBITS;
 
+const CORE_BIGNUM_MAX_BITS = 4096;
+/** crypto_bignum_allocate(): an mbedtls_mpi and its limbs, as many as the largest number has. */
+const BIGNUM_BLOCKS: readonly number[] = [16, CORE_BIGNUM_MAX_BITS / 8];
+/** The octets stand beside the key. */
+const OCTETS_BLOCKS: readonly number[] = [32];
+/** The value stands in the key itself. */
+const NO_BLOCKS: readonly number[] = [];
+
 const secret = (id: number): AttributeProps => ({
   id,
   flags: REQUIRED | SIZE,
+  blocks: NO_BLOCKS,
   create: (type) => new SecretValue(type.secretBytes),
 });
 const bignum = (id: number, flags: number): AttributeProps => ({
   id,
   flags,
+  blocks: BIGNUM_BLOCKS,
   create: () => new Bignum(),
 });
 const value = (id: number, flags: number): AttributeProps => ({
   id,
   flags,
+  blocks: NO_BLOCKS,
   create: () => new ValueU32(),
 });
 const octets = (id: number): AttributeProps => ({
   id,
   flags: REQUIRED,
+  blocks: OCTETS_BLOCKS,
   create: () => new Octets25519(),
 });
 
@@ -148,11 +162,14 @@ const ED25519_KEYPAIR: Attributes = [
   ...ED25519_PUBLIC_KEY,
 ];
 
-const CORE_BIGNUM_MAX_BITS = 4096;
 /** struct tee_cryp_obj_secret */
 const SECRET_HEADER_BYTES = 8;
-/** A pointer, the number behind it, and its digits: the most that there can be. */
-const ATTRIBUTE_BYTES = 8 + 16 + CORE_BIGNUM_MAX_BITS / 8;
+const POINTER_BYTES = 8;
+
+/** What a key's structure holds beside one pointer for each value behind it, with padding. */
+const ECC_CURVE_AND_OPS = 16;
+const ED25519_CURVE = 8;
+const DH_XBITS = 8;
 
 type Row = readonly [type: number, quanta: number, minBits: number, maxBits: number];
 
@@ -161,13 +178,20 @@ function secretType(
   attributes: Attributes = SECRET_VALUE,
   secretBytes: number = maxBits / 8,
 ): ObjectTypeProps {
-  const allocBytes = SECRET_HEADER_BYTES + secretBytes;
-  return { type, quanta, minBits, maxBits, secretBytes, allocBytes, attributes };
+  const blocks = [SECRET_HEADER_BYTES + secretBytes];
+  return { type, quanta, minBits, maxBits, secretBytes, blocks, attributes };
 }
 
-function keyType([type, quanta, minBits, maxBits]: Row, attributes: Attributes): ObjectTypeProps {
-  const allocBytes = ATTRIBUTE_BYTES * attributes.length;
-  return { type, quanta, minBits, maxBits, secretBytes: 0, allocBytes, attributes };
+/** @param rest bytes of the key's structure (core/include/crypto/crypto.h) that are no pointers */
+function keyType(
+  [type, quanta, minBits, maxBits]: Row,
+  attributes: Attributes,
+  rest = 0,
+): ObjectTypeProps {
+  const pointers = attributes.filter((attribute) => attribute.blocks.length > 0).length;
+  const values = attributes.flatMap((attribute) => attribute.blocks);
+  const blocks = [POINTER_BYTES * pointers + rest, ...values];
+  return { type, quanta, minBits, maxBits, secretBytes: 0, blocks, attributes };
 }
 
 /** HMAC-SM3 takes sizes that its buffer has no room for. */
@@ -198,22 +222,22 @@ export const OBJECT_TYPES: readonly ObjectTypeProps[] = [
   keyType([gp.TEE_TYPE_RSA_KEYPAIR, 1, 256, CORE_BIGNUM_MAX_BITS], RSA_KEYPAIR),
   keyType([gp.TEE_TYPE_DSA_PUBLIC_KEY, 64, 512, 3072], DSA_PUBLIC_KEY),
   keyType([gp.TEE_TYPE_DSA_KEYPAIR, 64, 512, 3072], DSA_KEYPAIR),
-  keyType([gp.TEE_TYPE_DH_KEYPAIR, 1, 256, 2048], DH_KEYPAIR),
-  keyType([gp.TEE_TYPE_ECDSA_PUBLIC_KEY, 1, 192, 521], ECC_PUBLIC_KEY),
-  keyType([gp.TEE_TYPE_ECDSA_KEYPAIR, 1, 192, 521], ECC_KEYPAIR),
-  keyType([gp.TEE_TYPE_ECDH_PUBLIC_KEY, 1, 192, 521], ECC_PUBLIC_KEY),
-  keyType([gp.TEE_TYPE_ECDH_KEYPAIR, 1, 192, 521], ECC_KEYPAIR),
-  keyType([gp.TEE_TYPE_SM2_DSA_PUBLIC_KEY, 1, 256, 256], SM2_PUBLIC_KEY),
-  keyType([gp.TEE_TYPE_SM2_DSA_KEYPAIR, 1, 256, 256], SM2_KEYPAIR),
-  keyType([gp.TEE_TYPE_SM2_PKE_PUBLIC_KEY, 1, 256, 256], SM2_PUBLIC_KEY),
-  keyType([gp.TEE_TYPE_SM2_PKE_KEYPAIR, 1, 256, 256], SM2_KEYPAIR),
-  keyType([gp.TEE_TYPE_SM2_KEP_PUBLIC_KEY, 1, 256, 256], SM2_PUBLIC_KEY),
-  keyType([gp.TEE_TYPE_SM2_KEP_KEYPAIR, 1, 256, 256], SM2_KEYPAIR),
+  keyType([gp.TEE_TYPE_DH_KEYPAIR, 1, 256, 2048], DH_KEYPAIR, DH_XBITS),
+  keyType([gp.TEE_TYPE_ECDSA_PUBLIC_KEY, 1, 192, 521], ECC_PUBLIC_KEY, ECC_CURVE_AND_OPS),
+  keyType([gp.TEE_TYPE_ECDSA_KEYPAIR, 1, 192, 521], ECC_KEYPAIR, ECC_CURVE_AND_OPS),
+  keyType([gp.TEE_TYPE_ECDH_PUBLIC_KEY, 1, 192, 521], ECC_PUBLIC_KEY, ECC_CURVE_AND_OPS),
+  keyType([gp.TEE_TYPE_ECDH_KEYPAIR, 1, 192, 521], ECC_KEYPAIR, ECC_CURVE_AND_OPS),
+  keyType([gp.TEE_TYPE_SM2_DSA_PUBLIC_KEY, 1, 256, 256], SM2_PUBLIC_KEY, ECC_CURVE_AND_OPS),
+  keyType([gp.TEE_TYPE_SM2_DSA_KEYPAIR, 1, 256, 256], SM2_KEYPAIR, ECC_CURVE_AND_OPS),
+  keyType([gp.TEE_TYPE_SM2_PKE_PUBLIC_KEY, 1, 256, 256], SM2_PUBLIC_KEY, ECC_CURVE_AND_OPS),
+  keyType([gp.TEE_TYPE_SM2_PKE_KEYPAIR, 1, 256, 256], SM2_KEYPAIR, ECC_CURVE_AND_OPS),
+  keyType([gp.TEE_TYPE_SM2_KEP_PUBLIC_KEY, 1, 256, 256], SM2_PUBLIC_KEY, ECC_CURVE_AND_OPS),
+  keyType([gp.TEE_TYPE_SM2_KEP_KEYPAIR, 1, 256, 256], SM2_KEYPAIR, ECC_CURVE_AND_OPS),
   keyType([gp.TEE_TYPE_X25519_KEYPAIR, 1, 256, 256], X25519_KEYPAIR),
   // With a size that is right upstream says so too: no library of the core has the curve.
   keyType([gp.TEE_TYPE_X448_KEYPAIR, 1, 448, 448], []),
-  keyType([gp.TEE_TYPE_ED25519_PUBLIC_KEY, 1, 256, 256], ED25519_PUBLIC_KEY),
-  keyType([gp.TEE_TYPE_ED25519_KEYPAIR, 1, 256, 256], ED25519_KEYPAIR),
+  keyType([gp.TEE_TYPE_ED25519_PUBLIC_KEY, 1, 256, 256], ED25519_PUBLIC_KEY, ED25519_CURVE),
+  keyType([gp.TEE_TYPE_ED25519_KEYPAIR, 1, 256, 256], ED25519_KEYPAIR, ED25519_CURVE),
 ];
 
 /** TEE_TYPE_DATA, which is in no table: an object without attributes. */
@@ -223,7 +247,7 @@ export const DATA_OBJECT: ObjectTypeProps = {
   minBits: 0,
   maxBits: 0,
   secretBytes: 0,
-  allocBytes: 0,
+  blocks: [],
   attributes: [],
 };
 

@@ -161,6 +161,7 @@ describe('groups of optional attributes', () => {
   const prop = (id: number, flag: number): AttributeProps => ({
     id,
     flags: flag | TEE_TYPE_ATTR_GEN_KEY_OPT,
+    blocks: [],
     create: () => new SecretValue(8),
   });
   const known = [

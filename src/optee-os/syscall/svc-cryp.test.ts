@@ -13,6 +13,7 @@ import {
   TEE_MODE_ENCRYPT,
   TEE_MODE_MAC,
   TEE_SUCCESS,
+  TEE_TYPE,
   TEE_TYPE_AES,
   TEE_TYPE_HMAC_SHA256,
 } from '../../abi/gp.ts';
@@ -261,6 +262,42 @@ describe('handles', () => {
     assert.equal(result(crypto.objClose(object0)), 'BAD_STATE');
     crypto.freeAll();
     assert.deepEqual([heapUsed(), crypto.objectCount, crypto.stateCount], [0, 0, 0]);
+  });
+
+  test('what is behind an attribute takes as much of the heap as its kind does', () => {
+    const number = 16 + 512;
+    const octets = 32;
+    const takes: readonly (readonly [type: number, bits: number, bytes: number])[] = [
+      [TEE_TYPE.TEE_TYPE_DATA, 0, 0],
+      [TEE_TYPE.TEE_TYPE_AES, 128, 8 + 32],
+      [TEE_TYPE.TEE_TYPE_RSA_PUBLIC_KEY, 512, 16 + 2 * number],
+      [TEE_TYPE.TEE_TYPE_RSA_KEYPAIR, 4096, 64 + 8 * number],
+      [TEE_TYPE.TEE_TYPE_DSA_PUBLIC_KEY, 1024, 32 + 4 * number],
+      [TEE_TYPE.TEE_TYPE_DSA_KEYPAIR, 1024, 40 + 5 * number],
+      [TEE_TYPE.TEE_TYPE_DH_KEYPAIR, 2048, 48 + 5 * number],
+      [TEE_TYPE.TEE_TYPE_ECDSA_PUBLIC_KEY, 256, 32 + 2 * number],
+      [TEE_TYPE.TEE_TYPE_ECDH_KEYPAIR, 521, 40 + 3 * number],
+      [TEE_TYPE.TEE_TYPE_SM2_PKE_PUBLIC_KEY, 256, 32 + 2 * number],
+      [TEE_TYPE.TEE_TYPE_SM2_KEP_KEYPAIR, 256, 40 + 3 * number],
+      [TEE_TYPE.TEE_TYPE_X25519_KEYPAIR, 256, 16 + 2 * octets],
+      [TEE_TYPE.TEE_TYPE_ED25519_PUBLIC_KEY, 256, 16 + octets],
+      [TEE_TYPE.TEE_TYPE_ED25519_KEYPAIR, 256, 24 + 2 * octets],
+    ];
+    for (const [type, bits, bytes] of takes) {
+      const { crypto, object, heapUsed } = context();
+      const handle = object(type, bits);
+      assert.equal(heapUsed(), 96 + bytes, codeName(TEE_TYPE, type));
+      ok(crypto.objClose(handle));
+      assert.equal(heapUsed(), 0);
+    }
+  });
+
+  test('an object that there is room for a part of takes nothing', () => {
+    const { crypto, heapUsed } = context(96 + 40 + 3 * 528 - 1);
+    const out = { handle: 0 };
+    const made = crypto.objAlloc(TEE_TYPE.TEE_TYPE_ECDSA_KEYPAIR, 256, out);
+    assert.equal(result(made), 'OUT_OF_MEMORY');
+    assert.equal(heapUsed(), 0);
   });
 
   test('freeing an operation closes its keys', () => {

@@ -31,7 +31,7 @@ export interface PersistentPart {
 }
 
 /** sizeof(struct tee_obj) on a 64-bit machine. */
-const OBJECT_BYTES = 112;
+const OBJECT_BYTES = 96;
 
 export class ObjectTable {
   readonly #heap: CryptoHeap;
@@ -49,8 +49,7 @@ export class ObjectTable {
 
   /** tee_obj_add(), its memory included. @returns TEE_SUCCESS or TEE_ERROR_OUT_OF_MEMORY */
   add(object: CryptoObject, out: { handle: number }): number {
-    const bytes = OBJECT_BYTES + object.props.allocBytes;
-    if (!this.#heap.alloc(bytes, 'a cryptographic object')) return TEE_ERROR_OUT_OF_MEMORY;
+    if (!this.#alloc(blocksOf(object))) return TEE_ERROR_OUT_OF_MEMORY;
     out.handle = this.newHandle();
     this.#objects.set(out.handle, object);
     return TEE_SUCCESS;
@@ -90,6 +89,17 @@ export class ObjectTable {
 
   #free(object: CryptoObject): undefined {
     object.reset();
-    this.#heap.free(OBJECT_BYTES + object.props.allocBytes);
+    for (const bytes of blocksOf(object)) this.#heap.free(bytes);
+  }
+
+  /** All of them, or none. */
+  #alloc(blocks: readonly number[]): boolean {
+    const refused = blocks.findIndex((bytes) => !this.#heap.alloc(bytes, 'a cryptographic object'));
+    if (refused < 0) return true;
+    for (const bytes of blocks.slice(0, refused)) this.#heap.free(bytes);
+    return false;
   }
 }
+
+/** One allocation for each: the object, and what its type takes for the attributes. */
+const blocksOf = ({ props }: CryptoObject): readonly number[] => [OBJECT_BYTES, ...props.blocks];

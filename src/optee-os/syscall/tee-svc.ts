@@ -48,6 +48,7 @@ import { endOf } from '../../sched/task.ts';
 import type { Co } from '../../sched/task.ts';
 import { TaPanic } from '../../ta/runtime.ts';
 import type { PropertyOut, SessionOut, TaParams, TaSyscalls, TaTime } from '../../ta/runtime.ts';
+import type { CryptoServices } from '../crypto/contexts.ts';
 import type { Guest } from '../guest.ts';
 import type { TeeIdentity, TeeTaSession } from '../kernel/session.ts';
 import type { TaManager } from '../kernel/tee-ta-manager.ts';
@@ -84,7 +85,7 @@ export class TeeSvc implements TaSyscalls {
     this.#identity = { login: TEE_LOGIN_TRUSTED_APP, uuid: ctx.uuid };
     this.#objects = new ObjectTable(heap);
     this.crypto = new CryptoSyscalls({
-      services: { crypto: nexus.crypto, rng: (out) => this.#random(out) },
+      services: this.#services(),
       trace: nexus.trace,
       heap,
       objects: this.#objects,
@@ -263,7 +264,20 @@ export class TeeSvc implements TaSyscalls {
     return CACHE_OPERATIONS.has(operation) ? TEE_SUCCESS : TEE_ERROR_NOT_SUPPORTED;
   }
 
-  // --- persistent objects
+  // --- cryptography and persistent objects
+  #services(): CryptoServices {
+    const { nexus } = this.#guest;
+    const panic = (fn: string, text: string): Error => nexus.panic(this.#thread, fn, text);
+    return {
+      crypto: nexus.crypto,
+      rng: (out) => this.#random(out),
+      panic,
+      ...(nexus.config.CFG_TEE_CORE_DEBUG && {
+        assertion: (fn, text) => panic(fn, `assertion failed: ${text}`),
+      }),
+    };
+  }
+
   #makeStorage(): SvcStorage<CryptoObject> {
     const { nexus, heap, storage } = this.#guest;
     const ctx = this.#ctx;

@@ -16,7 +16,8 @@ export interface TestCryptoOptions {
 
 export class TestCrypto extends CryptoSyscalls {
   constructor({ rng, trace = new Trace(), heap = BOUNDLESS }: TestCryptoOptions) {
-    const services = { crypto: new NodeCrypto(), rng };
+    const panic = (fn: string, text: string): Error => new Error(`core panic in ${fn}: ${text}`);
+    const services = { crypto: new NodeCrypto(), rng, panic };
     super({ services, trace, heap, objects: new ObjectTable(heap) });
   }
 

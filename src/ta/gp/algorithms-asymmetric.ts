@@ -205,7 +205,6 @@ const RSA_SIGNATURES = [
 ];
 
 const RSA_CIPHERS = [
-  TEE_ALG_RSAES_PKCS1_V1_5,
   TEE_ALG_RSAES_PKCS1_OAEP_MGF1_MD5,
   TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA1,
   TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA224,
@@ -305,6 +304,7 @@ export const ASYMMETRIC_ROWS: readonly AlgorithmRow[] = [
   ...RSA_SIGNATURES.map((algorithm) => signature(algorithm, RSA)),
   ...DSA_SIGNATURES,
   ...EC_SIGNATURES,
+  cipher(TEE_ALG_RSAES_PKCS1_V1_5, RSA, DENIED),
   ...RSA_CIPHERS.map((algorithm) => cipher(algorithm, RSA)),
   RSA_NOPAD,
   cipher(TEE_ALG_SM2_PKE, SM2_PKE, curve(TEE_ECC_CURVE_SM2, 256)),

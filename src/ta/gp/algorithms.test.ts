@@ -114,6 +114,7 @@ const ELEMENTS: readonly (readonly [string, number, readonly number[]])[] = [
   ['a cipher', gp.TEE_ALG_AES_XTS, [NONE]],
   ['a digest', gp.TEE_ALG_SHA3_512, [NONE]],
   ['RSA', gp.TEE_ALG_RSA_NOPAD, [NONE]],
+  ['RSAES of OAEP', gp.TEE_ALG_RSAES_PKCS1_OAEP_MGF1_SHA256, [NONE]],
   ['ECDSA', gp.TEE_ALG_ECDSA_SHA384, [gp.TEE_ECC_CURVE_NIST_P384]],
   [
     'ECDH',
@@ -124,6 +125,7 @@ const ELEMENTS: readonly (readonly [string, number, readonly number[]])[] = [
   ['X25519', gp.TEE_ALG_X25519, [gp.TEE_ECC_CURVE_25519]],
   ['an extendable-output function, which is forgotten', gp.TEE_ALG_SHAKE128, []],
   ['DES3 CMAC, which is forgotten', gp.TEE_ALG_DES3_CMAC, []],
+  ['RSAES of PKCS #1 v1.5, which is forgotten', gp.TEE_ALG_RSAES_PKCS1_V1_5, []],
   ['HKDF, which is forgotten', gp.TEE_ALG_HKDF_SHA256_DERIVE_KEY, []],
   ['a digest without operation', gp.TEE_ALG_MD5SHA1, [NONE]],
   ['a signature without operation', gp.TEE_ALG_RSASSA_PKCS1_V1_5_MD5SHA1, [NONE]],

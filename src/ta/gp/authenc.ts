@@ -4,8 +4,10 @@
  * Upstream counterpart: optee_os lib/libutee/tee_api_operations.c.
  */
 import {
+  TEE_ALG_AES_CCM,
   TEE_ALG_AES_GCM,
   TEE_ERROR_BAD_PARAMETERS,
+  TEE_ERROR_BAD_STATE,
   TEE_ERROR_MAC_INVALID,
   TEE_ERROR_NOT_SUPPORTED,
   TEE_ERROR_SHORT_BUFFER,
@@ -60,11 +62,15 @@ export class TeeAuthenticatedEncryption extends TeeMacs {
     return TEE_SUCCESS;
   }
 
+  /** NULL is no data for GCM; for CCM, whose library asks for a pointer, it is a panic. */
   TEE_AEUpdateAAD(operation: TEE_OperationHandle, AADdata: Uint8Array | null): void {
     const api = 'TEE_AEUpdateAAD';
     const op = this.#started(api, operation, 0);
     if (op.operationState !== TEE_OPERATION_STATE_INITIAL) {
       this.panic(0, api, 'additional data comes before the payload');
+    }
+    if (AADdata === null && op.info.algorithm === TEE_ALG_AES_CCM) {
+      this.panic(TEE_ERROR_BAD_STATE, api, 'NULL for the additional data of CCM');
     }
     this.allow(api, this.syscalls.crypto.authencUpdateAad(op.core.state, AADdata ?? NOTHING));
   }

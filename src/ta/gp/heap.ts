@@ -110,8 +110,8 @@ export class Heap {
 
   #use(bytes: number): void {
     this.#used += bytes;
-    if (!this.#trace.worlds) return;
-    this.#trace.emit('ta', 'pool', {
+    if (!this.#trace.pools) return;
+    this.#trace.pool('ta', {
       name: this.#name,
       used: this.#used,
       limit: this.sizeBytes,

@@ -17,6 +17,7 @@ import {
 } from '../../abi/gp.ts';
 import { TEE_USER_MEM_HINT_NO_FILL_ZERO } from '../../abi/utee-defines.ts';
 import { TaPanic } from '../runtime.ts';
+import type { Tee } from './tee.ts';
 import { Params, World, inTa, taOf } from '../testing/world.ts';
 
 describe('TEE_Malloc', () => {
@@ -94,6 +95,46 @@ test('TEE_Realloc keeps what fits, and fills up with zeroes', () =>
     assert.deepEqual([...shrunk], [1, 2]);
     assert.equal(tee.TEE_Realloc(shrunk, 0)?.length, 0);
   }));
+
+describe('a buffer without bytes', () => {
+  const empties: readonly (readonly [string, (tee: Tee) => Uint8Array | null, boolean])[] = [
+    ['of TEE_Malloc', (tee) => tee.TEE_Malloc(0, TEE_MALLOC_FILL_ZERO), false],
+    ['not to share', (tee) => tee.TEE_Malloc(0, TEE_MALLOC_NO_SHARE), true],
+    [
+      'not to share, nor to fill',
+      (tee) => tee.TEE_Malloc(0, TEE_MALLOC_NO_SHARE | TEE_MALLOC_NO_FILL),
+      true,
+    ],
+    [
+      'that one not to share was shrunk to',
+      (tee) => tee.TEE_Realloc(tee.TEE_Malloc(8, TEE_MALLOC_NO_SHARE), 0),
+      true,
+    ],
+    [
+      'that an empty one not to share was made again',
+      (tee) => tee.TEE_Realloc(tee.TEE_Malloc(0, TEE_MALLOC_NO_SHARE), 0),
+      true,
+    ],
+  ];
+  for (const [name, make, isNoShare] of empties) {
+    test(`${name} grows in the heap that it is of`, async () => {
+      // Only one of the heaps has room for so much.
+      const fits: boolean[] = [];
+      const body = (tee: Tee): void => {
+        const grown = tee.TEE_Realloc(make(tee), 16)!;
+        fits.push(grown.length === 16, tee.TEE_Realloc(grown, 6000) !== null);
+      };
+      const ta = new World().load(taOf(body, { dataSize: 8192, noShareDataSize: 4096 }));
+      assert.equal(await ta.invoke(await ta.open(), 0), TEE_SUCCESS);
+      assert.deepEqual(fits, [true, !isNoShare]);
+    });
+  }
+
+  test('not to share does not grow where there is no such heap', () =>
+    inTa((tee) => {
+      assert.equal(tee.TEE_Realloc(tee.TEE_Malloc(0, TEE_MALLOC_NO_SHARE), 16), null);
+    }));
+});
 
 test('TEE_MemMove, TEE_MemFill, TEE_MemCompare', () =>
   inTa((tee) => {

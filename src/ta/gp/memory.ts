@@ -32,6 +32,8 @@ const NO_SHARE_LIMIT: Limit = { name: 'TA_NO_SHARE_DATA_SIZE', property: 'noShar
 
 export class TeeMemory extends TeeTrace {
   #instanceData: unknown = null;
+  /** Buffers without bytes that are of the no-share heap all the same: TEE_NULL_SIZED_NO_SHARE_VA. */
+  readonly #emptyNoShare = new WeakSet<Uint8Array>();
 
   /**
    * @param size bytes; 0 gives an empty buffer, as C gives a pointer to nothing
@@ -55,10 +57,13 @@ export class TeeMemory extends TeeTrace {
     }
   }
 
-  /** Keeps contents up to the smaller size; what is new is zero. The old buffer is gone. */
+  /**
+   * Keeps contents up to the smaller size; what is new is zero. The old buffer is gone; the new one
+   * is of the same heap.
+   */
   TEE_Realloc(buffer: Uint8Array | null, newSize: number): Uint8Array | null {
     const api = 'TEE_Realloc';
-    const noShare = buffer !== null && this.isNoShare(buffer);
+    const noShare = buffer !== null && (this.isNoShare(buffer) || this.#emptyNoShare.has(buffer));
     const grown = noShare ? this.#allocateNoShare(api, newSize) : this.allocate(api, newSize);
     if (grown === null) return null;
     const kept = Math.min(buffer?.length ?? 0, newSize);
@@ -183,7 +188,11 @@ export class TeeMemory extends TeeTrace {
   }
 
   #allocateNoShare(api: string, size: number): Uint8Array | null {
-    if (size === 0) return new Uint8Array(0);
+    if (size === 0) {
+      const nothing = new Uint8Array(0);
+      this.#emptyNoShare.add(nothing);
+      return nothing;
+    }
     const heap = this.runtime.noShareHeap;
     return heap?.allocate(size) ?? this.#outOfMemory(api, size, heap, NO_SHARE_LIMIT);
   }

@@ -148,7 +148,7 @@ checkStateTable('AES CCM', {
   expected: `
     function                           | keyed                | begun           | half the data   | all data        | fed 8           | fed 40          | ended                | reset
     TEE_AEInit                         | ok                   | ok              | ok              | ok              | panic BAD_PARAMETERS | panic BAD_PARAMETERS | ok              | ok
-    TEE_AEUpdateAAD nothing            | panic 0              | ok              | ok              | ok              | panic 0         | panic 0         | panic 0              | panic 0
+    TEE_AEUpdateAAD nothing            | panic 0              | panic BAD_STATE | panic BAD_STATE | panic BAD_STATE | panic 0         | panic 0         | panic 0              | panic 0
     TEE_AEUpdateAAD 10                 | panic 0              | ok              | ok              | panic BAD_STATE | panic 0         | panic 0         | panic 0              | panic 0
     TEE_AEUpdateAAD 21                 | panic 0              | panic BAD_STATE | panic BAD_STATE | panic BAD_STATE | panic 0         | panic 0         | panic 0              | panic 0
     TEE_AEUpdate 7                     | panic BAD_PARAMETERS | ok              | ok              | ok              | ok              | ok              | panic BAD_PARAMETERS | panic BAD_PARAMETERS

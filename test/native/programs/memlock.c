@@ -3,11 +3,14 @@
  * given back with each, however it ends. Without CAP_IPC_LOCK: root becomes nobody first.
  */
 #include "tee.h"
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #define NOBODY 65534
+/* Exit code: this machine does not allow it. */
+#define CANNOT 77
 
 static struct client client;
 static uint8_t memory[8 * PAGE] __attribute__((aligned(4096)));
@@ -52,19 +55,37 @@ static void leave_pinned(bool killed)
 	check_increment(client, 1);
 }
 
+static void be_nobody(void)
+{
+	if (getuid() == 0)
+		need(setgid(NOBODY) == 0 && setuid(NOBODY) == 0, "setuid");
+}
+
+/* The capabilities that a new user namespace gives are no capabilities outside of it. */
+static int in_namespace(void)
+{
+	be_nobody();
+	if (unshare(CLONE_NEWUSER) < 0)
+		return CANNOT;
+	try_pages("five pages, in a user namespace", 5);
+	return 0;
+}
+
 THEME(memlock)
 {
-	(void)argv;
 	const struct rlimit limit = { 4 * PAGE, 4 * PAGE };
 	struct shm first, second;
 	client = connect_ta();
 	need(setrlimit(RLIMIT_MEMLOCK, &limit) == 0, "setrlimit");
-	if (argc > 1) {
+	if (argc > 1 && strcmp(argv[1], "keep") == 0) {
 		try_pages("with CAP_IPC_LOCK", 5);
 		return 0;
 	}
-	if (getuid() == 0)
-		need(setgid(NOBODY) == 0 && setuid(NOBODY) == 0, "setuid");
+	if (argc > 1 && strcmp(argv[1], "namespace") == 0)
+		return in_namespace();
+	be_nobody();
+	if (argc > 1 && strcmp(argv[1], "leave") == 0)
+		return register_pages(0, 4, &first);
 	try_pages("four pages", 4);
 	try_pages("five pages", 5);
 	need(register_pages(0, 3, &first) == 0, "register");

@@ -48,6 +48,10 @@ static void names(int dev)
 	opened("O_DIRECTORY", open("/dev/tee0", O_RDONLY | O_DIRECTORY));
 	opened("with a slash at its end", open("/dev/tee0/", O_RDWR));
 	opened("below it", open("/dev/tee0/x", O_RDWR));
+	char path[1000] = "/";
+	while (strlen(path) < sizeof(path) - sizeof("./dev/tee0"))
+		strcat(path, "./");
+	opened("a long path", open(strcat(path, "dev/tee0"), O_RDWR));
 	opened("/dev/tee9", open("/dev/tee9", O_RDWR));
 	opened("/dev/tee", open("/dev/tee", O_RDWR));
 	opened("/dev/tee0x", open("/dev/tee0x", O_RDWR));

@@ -40,9 +40,8 @@ static int connect_supplicant(void)
 }
 
 /* Serves for ever; `tell`, if not -1, gets a byte when it is there and one for each request. */
-static void serve(int tell, bool answers)
+static void serve(int fd, int tell, bool answers)
 {
-	int fd = connect_supplicant();
 	struct request request;
 	need(tell < 0 || write(tell, "", 1) == 1, "write");
 	for (;;) {
@@ -58,7 +57,7 @@ static int serving_child(int tell, bool answers)
 {
 	int pid = fork();
 	if (pid == 0)
-		serve(tell, answers);
+		serve(connect_supplicant(), tell, answers);
 	close(tell);
 	return pid;
 }
@@ -146,11 +145,13 @@ static void dead_client(void)
 	close(fd);
 }
 
-/* For `teebox run --supplicant`. */
+/* For `teebox run --supplicant`; with -d in the background, as tee-supplicant goes there. */
 THEME(answering)
 {
-	(void)argc, (void)argv;
-	serve(-1, true);
+	int fd = connect_supplicant();
+	bool goes = argc > 1 && strcmp(argv[1], "-d") == 0;
+	need(!goes || daemon(0, 0) == 0, "daemon");
+	serve(fd, -1, true);
 	return 1;
 }
 

@@ -170,9 +170,9 @@ export class CallQueue {
     if (this.#total === 0) return;
     this.#free += delta;
     const { trace } = this.#sched;
-    if (!trace.worlds) return;
+    if (!trace.pools) return;
     const used = this.#total - this.#free;
-    trace.emit('linux', 'pool', {
+    trace.pool('linux', {
       name: 'optee threads',
       used,
       limit: this.#total,

@@ -42,6 +42,8 @@ export interface TeeBoxOptions extends Partial<TeeOptions> {
   readonly policy?: Policy;
   /** What the kernel is made with. */
   readonly kernel?: Partial<KernelOptions>;
+  /** 32 MiB by default. */
+  readonly ramBytes?: number;
   readonly pool?: (fake: FakeTee, kernel: Kernel) => TeeShmPool;
   /** Operations that the driver does not have. */
   readonly left?: readonly OptionalOp[];
@@ -50,6 +52,7 @@ export interface TeeBoxOptions extends Partial<TeeOptions> {
 export function makeKernel(
   policy: Policy = new FifoPolicy(),
   more: Partial<KernelOptions> = {},
+  ramBytes = RAM_BYTES,
 ): Kernel {
   const random = new SeededRandom(1);
   const sched = new Scheduler({
@@ -61,7 +64,7 @@ export function makeKernel(
   });
   const machine = new Machine({
     sched,
-    ram: { bytes: new Uint8Array(RAM_BYTES), memory: undefined, release() {} },
+    ram: { bytes: new Uint8Array(ramBytes), memory: undefined, release() {} },
     tree: { secure: [], reservedShm: undefined, optee: undefined },
   });
   return new Kernel({ sched, machine, random, realtimeNs: () => 0n, release: '7.3.4', ...more });
@@ -72,7 +75,7 @@ export const sha1 = (data: Uint8Array): Uint8Array =>
 
 /** A kernel with the driver's two devices registered. */
 export function boot(options: TeeBoxOptions = {}): TeeBox {
-  const kernel = makeKernel(options.policy, options.kernel);
+  const kernel = makeKernel(options.policy, options.kernel, options.ramBytes);
   const { sched, trace } = kernel;
   const tee = new TeeSubsystem(kernel, options.switches ?? LINUX_7_3, { sha1, ...options });
   const fake = new FakeTee(sched);

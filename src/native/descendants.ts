@@ -1,0 +1,34 @@
+/** What native programs have started, and its end: nothing of a box goes on without it. */
+import { pid as ownPid } from 'node:process';
+import { liveThreadOf } from './live-thread.ts';
+import { childrenOf, filtersOf, nameOf } from './native-process.ts';
+import { sendSignal } from './send-signal.ts';
+
+/**
+ * Processes, and all that they have started: children, and orphans. Those are this process's
+ * (reaper.ts), and have a filter more than it.
+ */
+function withDescendants(pids: readonly number[]): readonly number[] {
+  const own = filtersOf(ownPid);
+  const orphans = childrenOf(ownPid).filter((child) => filtersOf(child) > own);
+  const found = new Set([...pids, ...orphans]);
+  for (const parent of found) for (const child of childrenOf(parent)) found.add(child);
+  return [...found];
+}
+
+/**
+ * Kills processes and what they have started, until none is left.
+ * @returns their names; of those that had ended by themselves, none
+ */
+export function killWithDescendants(pids: readonly number[]): readonly string[] {
+  const killed = new Map<number, string>();
+  const isLeft = (pid: number): boolean => !killed.has(pid) && liveThreadOf(pid) !== undefined;
+  for (;;) {
+    const left = withDescendants(pids).filter(isLeft);
+    if (left.length === 0) return [...killed.values()];
+    for (const pid of left) {
+      killed.set(pid, nameOf(pid));
+      sendSignal(pid, 'SIGKILL');
+    }
+  }
+}
