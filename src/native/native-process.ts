@@ -96,7 +96,7 @@ function userNamespaceOf(pid: number | 'self'): string | undefined {
   }
 }
 
-/** What capabilities are for the box: those in another user namespace are none (ns_capable()). */
+/** The box's initial one: capabilities that a process has in another are none (ns_capable()). */
 const ownNamespace = userNamespaceOf('self');
 
 function credOf(tid: number): Cred | undefined {
@@ -119,14 +119,14 @@ const NOBODY_CRED: Cred = {
   capabilities: new Set(),
 };
 
-/** Rights, limits and name are read anew at each use, since programs change theirs. */
+/** Rights, limits and name are read anew at each use, as programs change theirs, until its end. */
 export class NativeProcess implements ProcessInfo {
   readonly pid: number;
   readonly mm: NativeMemory;
   readonly files: FileTable;
   /** The thread whose call is served: rights are each thread's own. */
   #caller: number;
-  /** As last seen: what it had counts beyond its end. */
+  /** As last seen: what it had counts beyond its end, when its id may be another's. */
   #name: string;
   #cred = NOBODY_CRED;
   readonly #limits = { memlock: Infinity, nofile: Infinity };
@@ -146,26 +146,27 @@ export class NativeProcess implements ProcessInfo {
   }
 
   get name(): string {
-    this.#name = statusOf(this.pid)?.get('Name') ?? this.#name;
-    return this.#name;
+    const now = this.mm.isAlive ? statusOf(this.pid)?.get('Name') : undefined;
+    return (this.#name = now ?? this.#name);
   }
 
   get rlimits(): ProcessInfo['rlimits'] {
     const seen = this.#limits;
-    const { pid } = this;
+    const now = (name: string): number | undefined =>
+      this.mm.isAlive ? limitOf(this.pid, name) : undefined;
     return {
       get memlock() {
-        return (seen.memlock = limitOf(pid, 'Max locked memory') ?? seen.memlock);
+        return (seen.memlock = now('Max locked memory') ?? seen.memlock);
       },
       get nofile() {
-        return (seen.nofile = limitOf(pid, 'Max open files') ?? seen.nofile);
+        return (seen.nofile = now('Max open files') ?? seen.nofile);
       },
     };
   }
 
   get cred(): Cred {
-    this.#cred = credOf(this.#caller) ?? credOf(this.pid) ?? this.#cred;
-    return this.#cred;
+    const now = this.mm.isAlive ? (credOf(this.#caller) ?? credOf(this.pid)) : undefined;
+    return (this.#cred = now ?? this.#cred);
   }
 }
 
