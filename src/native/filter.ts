@@ -3,8 +3,8 @@
  * and ioctls with the TEE magic, go to the supervisor; everything else runs untouched. Where
  * registered memory is mapped in place, forks and mremap() go there too: a child must not share it,
  * and a mapping that grows must not grow into it. A program that makes itself undumpable would put its
- * memory out of the supervisor's reach: the call succeeds and does nothing. Calls of another architecture (a 32-bit program on
- * a 64-bit host) are allowed, so they find no TEE.
+ * memory out of the supervisor's reach: the call succeeds and does nothing. Calls of another
+ * architecture (a 32-bit program on a 64-bit host) are allowed, so they find no TEE.
  */
 import { PR_SET_DUMPABLE } from '../abi/prctl.ts';
 import { CLONE_VM } from '../abi/ptrace.ts';

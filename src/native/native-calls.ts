@@ -54,22 +54,18 @@ export interface SystemCall {
 }
 
 /** A call that looks at an fd. */
-interface FdRequest {
+interface FdRequest extends SystemCall {
   readonly thread: NativeThread;
   readonly call: PathCall;
-  readonly args: readonly number[];
-  readonly ints: readonly number[];
 }
 
 /** A path call that is the box's. */
 interface PathRequest extends FdRequest {
   readonly path: string;
   readonly given: GivenPath;
-  /** Of calls that open; a negative errno for what cannot be asked for. */
-  readonly how: OpenHow | number;
+  /** Of calls that open, undefined of others; a negative errno for what cannot be asked for. */
+  readonly how: OpenHow | number | undefined;
 }
-
-const OPENS: ReadonlySet<PathCall['kind']> = new Set(['open', 'creat', 'openat2']);
 
 /** Whose rights count: for access(2) those of the real ids, unless it says otherwise. */
 function judged({ thread, call, ints }: FdRequest): Cred {
@@ -106,39 +102,37 @@ export class NativeCalls {
    * @param valid asks the host's kernel whether the caller still waits; memory that was read from
    * a process id is worth nothing otherwise (seccomp_unotify(2)).
    */
-  begin(
-    thread: NativeThread,
-    { nr, args, ints }: SystemCall,
-    valid: () => boolean,
-  ): Co<Answer> | undefined {
+  begin(thread: NativeThread, asked: SystemCall, valid: () => boolean): Co<Answer> | undefined {
+    const { nr, args, ints } = asked;
     if (nr === this.#arch.ioctl) {
       const [fd = -1, cmd = 0] = ints;
       const arg = args[2] ?? 0;
       const file = this.#files.find(thread.tid, fd);
       return file === undefined || !valid() ? undefined : this.#ioctl(thread, file, fd, cmd, arg);
     }
-    if (nr === this.#arch.fstat) return this.#fstat({ thread, call: FSTAT, args, ints }, valid);
+    if (nr === this.#arch.fstat) return this.#fstat({ ...asked, thread, call: FSTAT }, valid);
     const call = this.#arch.pathCalls.get(nr);
     if (call === undefined) return undefined;
     const text = this.#path(thread.tid, args[call.path] ?? 0);
     if (text === '' && (atFlags(call, ints) & AT_EMPTY_PATH) !== 0) {
-      return this.#fstat({ thread, call, args, ints }, valid);
+      return this.#fstat({ ...asked, thread, call }, valid);
     }
     if (text === undefined || !mayBeOurs(text)) return undefined;
     const dirfd = call.dirfd < 0 ? AT_FDCWD : (ints[call.dirfd] ?? 0);
-    const how = this.#how({ thread, call, args, ints });
-    const resolve = typeof how === 'number' ? 0 : how.resolve;
+    const request = { ...asked, thread, call };
+    const how = this.#how(request);
+    const resolve = typeof how === 'object' ? how.resolve : 0;
     const given = { tid: thread.tid, dirfd, text, resolve };
     const path = boxPath(given);
     if (path === undefined || !valid()) return undefined;
-    return this.#pathCall({ thread, call, args, ints, path, given, how });
+    return this.#pathCall({ ...request, path, given, how });
   }
 
-  #how({ thread, call, args, ints }: FdRequest): OpenHow | number {
-    if (call.kind === 'creat') return openHow(this.#arch, O_CREAT | O_WRONLY | O_TRUNC, 0);
-    if (call.kind !== 'openat2') return openHow(this.#arch, ints[call.arg] ?? 0, 0);
-    const [at = 0, size = 0] = [args[call.arg], args[call.extra]];
-    return readOpenHow(this.#arch, thread.process.mm, at, size);
+  #how({ thread, call: { kind, arg, extra }, args, ints }: FdRequest): PathRequest['how'] {
+    if (kind === 'open') return openHow(this.#arch, ints[arg] ?? 0, 0);
+    if (kind === 'creat') return openHow(this.#arch, O_CREAT | O_WRONLY | O_TRUNC, 0);
+    if (kind !== 'openat2') return undefined;
+    return readOpenHow(this.#arch, thread.process.mm, args[arg] ?? 0, args[extra] ?? 0);
   }
 
   *#ioctl(thread: NativeThread, file: File, fd: number, cmd: number, arg: number): Co<Answer> {
@@ -152,13 +146,14 @@ export class NativeCalls {
   }
 
   #pathCall(request: PathRequest): Co<Answer> {
-    if (OPENS.has(request.call.kind)) return this.#open(request);
+    const { how } = request;
+    if (how !== undefined) return this.#open(request, how);
     return this.#look(request, () => this.#find(request));
   }
 
-  *#open(request: PathRequest): Co<Answer> {
-    const { thread, given, how } = request;
+  *#open(request: PathRequest, how: OpenHow | number): Co<Answer> {
     if (typeof how === 'number') return how;
+    const { thread, given } = request;
     const refused = checkOpen(how) || checkResolve(given);
     if (refused !== 0) return refused;
     const { flags } = how;

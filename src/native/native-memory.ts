@@ -238,34 +238,30 @@ export class NativeMemory implements UserMemory {
     if (!this.accessOk(first, count * PAGE_SIZE)) return { pages: 0, error: OUTSIDE };
     let error: GupError | undefined;
     let at: number = first;
-    while (at < end) {
+    while (at < end && error === undefined) {
       const vma = this.#vmas.find(at);
       if (vma === undefined || vma.start > at) {
         error = UNMAPPED;
         break;
       }
       const pages = (Math.min(vma.end, end) - at) / PAGE_SIZE;
-      error = this.#whyNot(vma, foll);
-      const got = this.#present(vma, at, pages, error);
+      const refusal = this.#whyNot(vma, foll);
+      const got =
+        refusal === undefined ? this.#present(vma, at, pages) : this.#copied(vma, at, pages);
+      if (got < pages) error = refusal ?? NO_CONTENT;
       at += got * PAGE_SIZE;
-      if (got === pages) continue;
-      error ??= NO_CONTENT;
-      break;
     }
-    return { pages: (Math.min(at, end) - first) / PAGE_SIZE, error };
+    return { pages: (at - first) / PAGE_SIZE, error };
   }
 
-  /**
-   * How many pages of a mapping can be pinned. Files may end before it does. gup_fast takes what a
-   * write has copied, before anybody looks at the mapping.
-   */
-  #present(vma: NativeVma, at: number, pages: number, error: GupError | undefined): number {
-    if (error === undefined) {
-      const isAsked = vma.inode !== 0 && vma.readable;
-      return isAsked ? this.#vm.presentPages(this.pid, at, pages) : pages;
-    }
-    if (error !== PFN_MAPPED || vma.shared || !vma.writable) return 0;
-    return copiedPages(this.pid, at, pages);
+  /** Pages of a mapping that have content: a file may end before its mapping does. */
+  #present({ inode, readable }: NativeVma, at: number, pages: number): number {
+    return inode !== 0 && readable ? this.#vm.presentPages(this.pid, at, pages) : pages;
+  }
+
+  /** Pages that gup_fast takes before anybody looks at the mapping: a write has copied them. */
+  #copied({ shared, writable }: NativeVma, at: number, pages: number): number {
+    return !shared && writable ? copiedPages(this.pid, at, pages) : 0;
   }
 
   /** As check_vma_flags(). What files are on is not looked at. */

@@ -130,23 +130,21 @@ export class NativePin implements PinnedPages {
     return this.pages[page + 1] === this.pages[page]! + PAGE_SIZE && this.isCopied(page + 1);
   }
 
-  #pull(pid: number, ramAt: number, at: number, n: number): void {
-    const got = this.#vm.readRam(pid, this.start + at, ramAt, n);
-    for (let done = got; done < n;) {
-      const piece = Math.min(PAGE_SIZE - pageOffset(at + done), n - done);
-      this.#pullForced(pid, ramAt + done, at + done, piece);
-      done += piece;
-    }
-    this.#before.set(this.#vm.ram.subarray(ramAt, ramAt + n), at);
-  }
-
   /**
-   * Of a page that cannot be read. What the process has unmapped stays as it was last; unknown, it
-   * reads as zeros: a frame's earlier user is none of its business.
+   * What the process has unmapped stays as it was last; unknown, it reads as zeros: a frame's earlier
+   * user is none of its business.
    */
-  #pullForced(pid: number, ramAt: number, at: number, n: number): void {
-    if (this.#vm.readForced(pid, this.start + at, ramAt, n)) return;
-    if (this.#known[Math.floor(at / PAGE_SIZE)] === 0) this.#vm.ram.fill(0, ramAt, ramAt + n);
+  #pull(pid: number, ramAt: number, at: number, n: number): void {
+    const { ram } = this.#vm;
+    const got = this.#vm.readRam(pid, this.start + at, ramAt, n);
+    if (got < n) {
+      const [restAt, rest] = [ramAt + got, at + got];
+      this.#vm.readForced(pid, this.start + rest, restAt, n - got, (offset, length) => {
+        const isKnown = this.#known[Math.floor((rest + offset) / PAGE_SIZE)] === 1;
+        if (!isKnown) ram.fill(0, restAt + offset, restAt + offset + length);
+      });
+    }
+    this.#before.set(ram.subarray(ramAt, ramAt + n), at);
   }
 
   #pushChanged(pid: number, ramAt: number, at: number, n: number): void {

@@ -68,7 +68,7 @@ export const NATIVE_SUPPORT: readonly SupportRow[] = [
   row('fcntl(F_GETFL) of TEE fds', 'partial', 'always O_RDWR'),
   row('opening a TEE fd again by /proc/PID/fd/N', 'absent', '-ENXIO: it is a socket'),
   row(
-    'O_PATH, chmod, chown, utimensat, statfs, xattrs of the nodes',
+    'chmod, chown, utimensat, statfs, xattrs of the nodes',
     'absent',
     '-ENOENT: the host’s /dev has none',
   ),

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { EPERM, ESRCH } from '../abi/errno.ts';
-import { PAGE_SIZE } from '../machine/address.ts';
+import { PAGE_SIZE, pageOffset } from '../machine/address.ts';
 import type { Va } from '../machine/address.ts';
 import type { Libc } from './libc.ts';
 import { liveThreadOf } from './live-thread.ts';
@@ -17,6 +17,15 @@ const MAX_IOVECS = 64;
 const IOVEC_BYTES = 16;
 
 type ProcessVm = Libc['processVmReadv'];
+
+/** What a call returns, -1 where Node throws. */
+function moves(call: () => number): number {
+  try {
+    return call();
+  } catch {
+    return -1;
+  }
+}
 
 /** Reads and writes other processes' memory; one for all native processes of a supervisor. */
 export class VmAccess {
@@ -132,54 +141,65 @@ export class VmAccess {
     this.#iovec(this.#pushed, this.ramAddress + ramOffset, length);
     this.#iovec(MAX_IOVECS + this.#pushed, at, length);
     this.#pushed += 1;
+    this.#pushedBytes += length;
   }
   #pushed = 0;
+  #pushedBytes = 0;
 
   flush(pid: number): void {
     const count = this.#pushed;
+    const bytes = this.#pushedBytes;
     this.#pushed = 0;
+    this.#pushedBytes = 0;
+    if (count === 0) return;
     const local = this.#iovecAddress;
     const remote = local + MAX_IOVECS * IOVEC_BYTES;
-    if (count === 0) return;
     const moved = this.#call(this.libc.processVmWritev, pid, local, remote, count);
-    this.#flushForced(pid, count, Math.max(0, moved));
+    if (moved !== bytes) this.#flushForced(pid, count, Math.max(0, moved));
   }
 
   /** What the process has made read-only since, and what lies behind pages that it has unmapped. */
   #flushForced(pid: number, count: number, moved: number): void {
-    let skip = moved;
-    for (let i = 0; i < count; i++) {
-      const length = this.#iovecs.getUint32(i * IOVEC_BYTES + 8, true);
-      const done = Math.min(skip, length);
-      skip -= done;
-      if (done === length) continue;
-      const from = this.#base(i) - this.ramAddress;
-      const piece = this.ram.subarray(from + done, from + length);
-      const at = this.#base(MAX_IOVECS + i) + done;
-      this.#forced(pid, 'r+', (fd) => writeSync(fd, piece, 0, piece.length, at));
-    }
+    this.#withMemory(pid, 'r+', (fd) => {
+      let skip = moved;
+      for (let i = 0; i < count; i++) {
+        const length = this.#iovecs.getUint32(i * IOVEC_BYTES + 8, true);
+        const done = Math.min(skip, length);
+        skip -= done;
+        const from = this.#base(i) - this.ramAddress;
+        const piece = this.ram.subarray(from + done, from + length);
+        const at = this.#base(MAX_IOVECS + i) + done;
+        if (piece.length > 0) moves(() => writeSync(fd, piece, 0, piece.length, at));
+      }
+    });
   }
 
   /**
    * Copies into the box's RAM whatever the protection is, as a pin does not ask for it again.
-   * @returns false where nothing is mapped
+   * @param missing called for each piece of a page where nothing is mapped
    */
-  readForced(pid: number, at: number, ramOffset: number, length: number): boolean {
-    const into = this.ram.subarray(ramOffset, ramOffset + length);
-    return this.#forced(pid, 'r', (fd) => readSync(fd, into, 0, length, at)) === length;
+  readForced(
+    pid: number,
+    at: number,
+    ramOffset: number,
+    length: number,
+    missing: (offset: number, length: number) => void,
+  ): void {
+    this.#withMemory(pid, 'r', (fd) => {
+      for (let done = 0; done < length;) {
+        const n = Math.min(PAGE_SIZE - pageOffset(at + done), length - done);
+        const into = this.ram.subarray(ramOffset + done, ramOffset + done + n);
+        if (moves(() => readSync(fd, into, 0, n, at + done)) !== n) missing(done, n);
+        done += n;
+      }
+    });
   }
 
-  /** By /proc/PID/mem; bytes moved. */
-  #forced(pid: number, flags: 'r' | 'r+', move: (fd: number) => number): number {
-    let fd = -1;
-    try {
-      fd = openSync(`/proc/${this.#through.get(pid) ?? pid}/mem`, flags);
-      return move(fd);
-    } catch {
-      return 0;
-    } finally {
-      if (fd >= 0) closeSync(fd);
-    }
+  /** /proc/PID/mem, which asks for no protection. @param use of -1 where it cannot be opened */
+  #withMemory(pid: number, flags: 'r' | 'r+', use: (fd: number) => void): void {
+    const fd = moves(() => openSync(`/proc/${this.#through.get(pid) ?? pid}/mem`, flags));
+    use(fd);
+    if (fd >= 0) closeSync(fd);
   }
 
   #writeGathered(pid: number, count: number, bytes: number): boolean {
