@@ -5,19 +5,13 @@ import { describe, test } from 'node:test';
 import {
   TEE_ALG_AES_CCM,
   TEE_ALG_AES_GCM,
-  TEE_ATTR_SECRET_VALUE,
-  TEE_ERROR,
   TEE_MODE_DECRYPT,
   TEE_MODE_ENCRYPT,
   TEE_SUCCESS,
-  TEE_TYPE_AES,
 } from '../../abi/gp.ts';
-import { codeName } from '../../abi/layout.ts';
 import { run, toHex } from '../../ta/testing/crypto-vectors.ts';
 import { TestCrypto } from '../testing/crypto.ts';
-
-const result = (code: number): string => codeName(TEE_ERROR, code).replace('TEE_ERROR_', '');
-const ok = (code: number): void => assert.equal(result(code), 'TEE_SUCCESS');
+import { ok, result } from './testing/drive.ts';
 
 const KEY = run(1, 16);
 const NONCE = run(0x10, 12);
@@ -26,14 +20,7 @@ const WRONG_TAG = new Uint8Array(TAG_BYTES);
 const NOTHING = new Uint8Array(0);
 const crypto = new TestCrypto({ rng: () => TEE_SUCCESS });
 
-function state(algorithm: number, mode: number): number {
-  const key = { handle: 0 };
-  ok(crypto.objAlloc(TEE_TYPE_AES, KEY.length * 8, key));
-  ok(crypto.objPopulate(key.handle, [{ id: TEE_ATTR_SECRET_VALUE, content: KEY }]));
-  const out = { handle: 0 };
-  ok(crypto.stateAlloc(algorithm, mode, key.handle, 0, out));
-  return out.handle;
-}
+const state = (algorithm: number, mode: number): number => crypto.aesState(algorithm, mode, KEY);
 
 function begin(algorithm: number, mode: number, aad: Uint8Array, payloadBytes: number): number {
   const handle = state(algorithm, mode);

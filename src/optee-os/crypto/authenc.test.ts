@@ -3,35 +3,21 @@ import { describe, test } from 'node:test';
 import {
   TEE_ALG_AES_CCM,
   TEE_ALG_AES_GCM,
-  TEE_ATTR_SECRET_VALUE,
-  TEE_ERROR,
   TEE_MODE_DECRYPT,
   TEE_MODE_ENCRYPT,
   TEE_SUCCESS,
-  TEE_TYPE_AES,
 } from '../../abi/gp.ts';
-import { codeName } from '../../abi/layout.ts';
 import { Trace } from '../../trace/trace.ts';
 import { CCM_KEY, CCM_VECTORS, hex, run, toHex } from '../../ta/testing/crypto-vectors.ts';
 import type { CcmVector } from '../../ta/testing/crypto-vectors.ts';
 import { TestCrypto } from '../testing/crypto.ts';
+import { ok, result } from './testing/drive.ts';
 import { AEAD_FORK_LIMIT } from '../../host/crypto.ts';
 
-const result = (code: number): string => codeName(TEE_ERROR, code).replace('TEE_ERROR_', '');
-const ok = (code: number): void => assert.equal(result(code), 'TEE_SUCCESS');
 const NOTHING = new Uint8Array(0);
 
 const trace = new Trace();
 const crypto = new TestCrypto({ rng: () => TEE_SUCCESS, trace });
-
-function state(algorithm: number, mode: number, content: Uint8Array): number {
-  const key = { handle: 0 };
-  ok(crypto.objAlloc(TEE_TYPE_AES, content.length * 8, key));
-  ok(crypto.objPopulate(key.handle, [{ id: TEE_ATTR_SECRET_VALUE, content }]));
-  const out = { handle: 0 };
-  ok(crypto.stateAlloc(algorithm, mode, key.handle, 0, out));
-  return out.handle;
-}
 
 /** Starts a message and feeds additional data and all but the last piece of the payload. */
 function feed(
@@ -92,8 +78,8 @@ const VECTORS = [
 ];
 for (const { v, algorithm, key } of VECTORS) {
   test(`${v.name}: whole and in pieces, both ways, and with a wrong tag`, () => {
-    const sealing = state(algorithm, TEE_MODE_ENCRYPT, key);
-    const opening = state(algorithm, TEE_MODE_DECRYPT, key);
+    const sealing = crypto.aesState(algorithm, TEE_MODE_ENCRYPT, key);
+    const opening = crypto.aesState(algorithm, TEE_MODE_DECRYPT, key);
     for (const piece of [1, 3, 16, 17, 64]) {
       assert.equal(seal(sealing, v, piece), v.sealed, `pieces of ${piece}`);
       assert.equal(open(opening, v, piece, 0), toHex(v.plain), `pieces of ${piece}`);
@@ -107,8 +93,8 @@ test('copies go on by themselves', () => {
     [CCM_VECTORS[2]!, TEE_ALG_AES_CCM, CCM_KEY],
     [GCM, TEE_ALG_AES_GCM, GCM_KEY],
   ] as const) {
-    const one = state(algorithm, TEE_MODE_ENCRYPT, key);
-    const two = state(algorithm, TEE_MODE_ENCRYPT, key);
+    const one = crypto.aesState(algorithm, TEE_MODE_ENCRYPT, key);
+    const two = crypto.aesState(algorithm, TEE_MODE_ENCRYPT, key);
     const [head, rest] = feed(one, v, v.plain, 5);
     ok(crypto.stateCopy(two, one));
     for (const handle of [one, two]) {
@@ -121,8 +107,8 @@ test('copies go on by themselves', () => {
 });
 
 test('GCM is not copied once it had more than is kept, and the trace says so', () => {
-  const one = state(TEE_ALG_AES_GCM, TEE_MODE_ENCRYPT, GCM_KEY);
-  const two = state(TEE_ALG_AES_GCM, TEE_MODE_ENCRYPT, GCM_KEY);
+  const one = crypto.aesState(TEE_ALG_AES_GCM, TEE_MODE_ENCRYPT, GCM_KEY);
+  const two = crypto.aesState(TEE_ALG_AES_GCM, TEE_MODE_ENCRYPT, GCM_KEY);
   ok(crypto.authencInit(one, GCM.nonce, 16, 0, 0));
   ok(crypto.authencUpdateAad(one, new Uint8Array(AEAD_FORK_LIMIT + 1)));
   assert.equal(result(crypto.stateCopy(two, one)), 'NOT_SUPPORTED');
@@ -146,7 +132,7 @@ describe('errors of init', () => {
   ];
   for (const [name, algorithm, nonce, tag, aad, payload, expected] of cases) {
     test(name, () => {
-      const handle = state(algorithm, TEE_MODE_ENCRYPT, GCM_KEY);
+      const handle = crypto.aesState(algorithm, TEE_MODE_ENCRYPT, GCM_KEY);
       assert.equal(result(crypto.authencInit(handle, run(0, nonce), tag, aad, payload)), expected);
     });
   }
@@ -154,7 +140,7 @@ describe('errors of init', () => {
 
 describe('errors under way', () => {
   const start = (algorithm: number, mode: number, aad: number, payload: number): number => {
-    const handle = state(algorithm, mode, GCM_KEY);
+    const handle = crypto.aesState(algorithm, mode, GCM_KEY);
     ok(crypto.authencInit(handle, run(0, 12), 16, aad, payload));
     return handle;
   };

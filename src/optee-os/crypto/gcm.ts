@@ -40,6 +40,7 @@ export class AesGcm implements AuthencContext {
   /** TEE_MODE_* */
   readonly #mode: number;
   readonly #keys: KeySlot;
+  /** The host's ends with a tag: undefined when the message goes on after a wrong one. */
   #aead: HostAead | undefined;
   #key: HostKey | undefined;
   /** What `#aead` was made for; it can be started anew for the same lengths. */
@@ -48,8 +49,6 @@ export class AesGcm implements AuthencContext {
   #isUnderWay = false;
   /** A tag was wrong. */
   #isSpent = false;
-  /** The host's cipher ended with that tag. */
-  #hasEnded = false;
   #payloadBytes = 0;
 
   constructor(crypto: HostCrypto, mode: number) {
@@ -112,7 +111,7 @@ export class AesGcm implements AuthencContext {
     this.#isUnderWay = !aead.verify(tag);
     if (!this.#isUnderWay) return TEE_SUCCESS;
     this.#isSpent = true;
-    this.#hasEnded = true;
+    this.#aead = undefined;
     return TEE_ERROR_MAC_INVALID;
   }
 
@@ -132,9 +131,7 @@ export class AesGcm implements AuthencContext {
   }
 
   get #underWay(): HostAead | undefined {
-    if (!this.#isUnderWay) return undefined;
-    if (this.#hasEnded) this.#wind();
-    return this.#aead;
+    return this.#isUnderWay ? (this.#aead ??= this.#wound()) : undefined;
   }
 
   #begin(key: HostKey, nonce: Uint8Array, tagLength: number): void {
@@ -147,7 +144,6 @@ export class AesGcm implements AuthencContext {
     else aead.start(key, nonce);
     this.#isUnderWay = true;
     this.#isSpent = false;
-    this.#hasEnded = false;
     this.#payloadBytes = 0;
   }
 
@@ -157,14 +153,13 @@ export class AesGcm implements AuthencContext {
     return this.#crypto.aesGcm(encrypt, this.#key!, this.#nonce, this.#tagLength);
   }
 
-  /** Puts a cipher whose key stream stands where the message is into the ended one's place. */
-  #wind(): void {
+  /** A cipher whose key stream stands where the message does. */
+  #wound(): HostAead {
     const aead = this.#start();
     const piece = new Uint8Array(Math.min(PIECE, this.#payloadBytes));
     for (let left = this.#payloadBytes; left > 0; left -= piece.length) {
       aead.update(piece.subarray(0, left));
     }
-    this.#aead = aead;
-    this.#hasEnded = false;
+    return aead;
   }
 }

@@ -1,4 +1,5 @@
 /** The cryptographic system calls of one context without a core around them, for tests. */
+import { TEE_ATTR_SECRET_VALUE, TEE_SUCCESS, TEE_TYPE_AES } from '../../abi/gp.ts';
 import { NodeCrypto } from '../../host/node/crypto.ts';
 import { Trace } from '../../trace/trace.ts';
 import type { Rng } from '../crypto/contexts.ts';
@@ -33,6 +34,17 @@ export class TestCrypto extends CryptoSyscalls {
     const freed = super.stateFree(handle);
     if (typeof freed !== 'number') throw new Error('freeing an operation has blocked');
     return freed;
+  }
+
+  /** An operation with an AES key of its own. @returns its handle */
+  aesState(algorithm: number, mode: number, content: Uint8Array): number {
+    const [key, out] = [{ handle: 0 }, { handle: 0 }];
+    const failed =
+      this.objAlloc(TEE_TYPE_AES, content.length * 8, key) !== TEE_SUCCESS ||
+      this.objPopulate(key.handle, [{ id: TEE_ATTR_SECRET_VALUE, content }]) !== TEE_SUCCESS ||
+      this.stateAlloc(algorithm, mode, key.handle, 0, out) !== TEE_SUCCESS;
+    if (failed) throw new Error('no such operation');
+    return out.handle;
   }
 
   get objectCount(): number {
