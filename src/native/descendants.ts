@@ -1,8 +1,17 @@
-/** What native programs have started, and its end: nothing of a box goes on without it. */
+/** Which processes belong to a native program: those in its memory, and all that it has started. */
 import { pid as ownPid } from 'node:process';
-import { liveThreadOf } from './live-thread.ts';
-import { childrenOf, filtersOf, nameOf } from './native-process.ts';
+import { childrenOf, filtersOf, liveThreadOf, nameOf } from './proc.ts';
 import { sendSignal } from './send-signal.ts';
+import type { VmAccess } from './vm-access.ts';
+
+/** The processes with a process's address space: itself, and its vfork children while they run in it. */
+export function sharersOf(pid: number, vm: VmAccess): readonly number[] {
+  const found = [pid];
+  for (const parent of found) {
+    found.push(...childrenOf(parent).filter((child) => vm.isShared(child, pid)));
+  }
+  return found;
+}
 
 /**
  * Processes, and all that they have started: children, and orphans. Those are this process's

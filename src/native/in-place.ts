@@ -34,7 +34,7 @@ import { PAGE_SIZE, roundUp } from '../machine/address.ts';
 import type { Kernel } from '../linux/process/kernel.ts';
 import type { HostArch } from './arch.ts';
 import type { NativeMemory, Placement } from './native-memory.ts';
-import { sharersOf } from './native-process.ts';
+import { sharersOf } from './descendants.ts';
 import { namedVmas } from './native-vmas.ts';
 import { RamWindows } from './ram-windows.ts';
 import { sendSignal } from './send-signal.ts';

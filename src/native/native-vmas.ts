@@ -15,7 +15,7 @@ import {
 import { PAGE_SIZE, va } from '../machine/address.ts';
 import type { VmaInfo } from '../linux/mm/user-memory.ts';
 import type { Libc } from './libc.ts';
-import { liveThreadOf } from './live-thread.ts';
+import { liveThreadOf } from './proc.ts';
 
 /** A VMA and the file behind it: inode and device as stat(2) has them, 0 for anonymous memory. */
 export interface NativeVma extends VmaInfo {

@@ -15,7 +15,7 @@ import {
 } from '../abi/ptrace.ts';
 import type { HostArch } from './arch.ts';
 import type { Libc } from './libc.ts';
-import { parentOf, tgidOf } from './native-process.ts';
+import { parentOf, tgidOf } from './proc.ts';
 import { Ptrace } from './ptrace.ts';
 import type { Stop } from './ptrace.ts';
 import { REGISTER_LAYOUTS, pcOf, prepareCall, resultOf } from './registers.ts';

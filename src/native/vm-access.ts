@@ -7,7 +7,7 @@ import { EPERM, ESRCH } from '../abi/errno.ts';
 import { PAGE_SIZE, pageOffset } from '../machine/address.ts';
 import type { Va } from '../machine/address.ts';
 import type { Libc } from './libc.ts';
-import { liveThreadOf } from './live-thread.ts';
+import { liveThreadOf } from './proc.ts';
 import { SpareBuffers } from './spare-buffers.ts';
 
 /** include/uapi/linux/kcmp.h */

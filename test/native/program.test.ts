@@ -7,7 +7,7 @@ import { describe } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SIGNALS } from '../../src/cli/signals.ts';
-import { liveThreadOf } from '../../src/native/live-thread.ts';
+import { liveThreadOf } from '../../src/native/proc.ts';
 import { TA_TEST_CMD } from './commands.ts';
 import {
   COUNTER_TA,
