@@ -31,3 +31,7 @@ export class CliError extends Error {
 
 export const printLine = (text: string): void => void process.stdout.write(`${text}\n`);
 export const printError = (text: string): void => void process.stderr.write(`${text}\n`);
+
+/** A program that could not be started, with the exit code of shells. @param why ends with an errno */
+export const startError = (what: string, why: string): CliError =>
+  new CliError(`${what}: ${why}`, why.endsWith('ENOENT') ? EXIT.notFound : EXIT.notExecutable);

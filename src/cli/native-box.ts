@@ -20,7 +20,7 @@ import { exportPerfetto } from '../trace/export/perfetto.ts';
 import { exportStrace } from '../trace/export/strace.ts';
 import type { TraceEvent } from '../trace/events.ts';
 import { rpmbEmmc } from './rpmb-emmc.ts';
-import { CliError, EXIT, printError } from './command.ts';
+import { CliError, EXIT, printError, startError } from './command.ts';
 import { makeDirectories } from './make-directories.ts';
 import type { BoxCliOptions } from './options.ts';
 import { Signals, isShared, signalNumber } from './signals.ts';
@@ -133,7 +133,7 @@ export class NativeBox {
     if (outcome === undefined) throw new CliError('the box has stopped', EXIT.corePanic);
     if (!(outcome instanceof Error)) return outcome;
     this.#startFailed = true;
-    throw startError(request, outcome);
+    throw startError(`cannot run ${request.argv[0] ?? ''}`, outcome.message);
   }
 
   /** When the box has stopped: kills the programs and says why. */
@@ -295,8 +295,3 @@ export const definedEnv = (): Record<string, string> =>
       v === undefined ? [] : [[k, v]],
     ),
   );
-
-function startError(request: SpawnRequest, error: Error): CliError {
-  const code = error.message.endsWith('ENOENT') ? EXIT.notFound : EXIT.notExecutable;
-  return new CliError(`cannot run ${request.argv[0] ?? ''}: ${error.message}`, code);
-}

@@ -5,7 +5,7 @@ import { FdSockets, SocketError } from '../../native/fd-passing.ts';
 import { NativeUnavailable, loadLibc } from '../../native/libc.ts';
 import { encodeLine } from '../../native/program-server.ts';
 import type { FromServer } from '../../native/program-server.ts';
-import { CliError, EXIT, UsageError } from '../command.ts';
+import { CliError, EXIT, UsageError, startError } from '../command.ts';
 import type { Command } from '../command.ts';
 import { definedEnv, workingDirectory } from '../native-box.ts';
 import { parseBoxOptions, refuseBoxOptions } from '../options.ts';
@@ -54,7 +54,7 @@ async function exitOf(connection: Socket): Promise<number> {
       rest = lines.pop() ?? '';
       for (const line of lines) {
         const message = JSON.parse(line) as FromServer;
-        if ('error' in message) throw startError(message.error);
+        if ('error' in message) throw startError('cannot run it', message.error);
         if ('exit' in message) {
           connection.destroy();
           return message.exit.code ?? 128 + signalNumber(message.exit.signal);
@@ -66,9 +66,3 @@ async function exitOf(connection: Socket): Promise<number> {
   }
   throw new CliError('the box has ended', EXIT.corePanic);
 }
-
-const startError = (text: string): CliError =>
-  new CliError(
-    `cannot run it: ${text}`,
-    text.endsWith('ENOENT') ? EXIT.notFound : EXIT.notExecutable,
-  );
